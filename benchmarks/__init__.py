@@ -1,0 +1,1 @@
+"""Benchmarks: peer comparison, start-up times and the asv suite."""

@@ -1,0 +1,43 @@
+"""Names of activations, losses and solvers, and the compiled units behind them."""
+
+from dataclasses import dataclass
+
+from .kernels import activations, losses, optimizers
+
+# name: (forward, backward)
+ACTIVATIONS = {
+    "identity": (activations.identity, activations.backward_identity),
+    "logistic": (activations.logistic_, activations.backward_logistic),
+    "tanh": (activations.tanh_, activations.backward_tanh),
+    "relu": (activations.relu, activations.backward_relu),
+}
+
+OUTPUTS = {
+    "identity": losses.output_identity,
+    "logistic": losses.output_logistic,
+    "softmax": losses.output_softmax,
+    "exp": losses.output_exp,
+}
+
+# (loss, output activation): the unit that computes both at once
+LOSSES = {
+    ("log_loss", "softmax"): losses.softmax_log_loss,
+    ("log_loss", "logistic"): losses.logistic_log_loss,
+    ("squared_error", "identity"): losses.squared_error,
+    ("poisson", "exp"): losses.exp_poisson,
+}
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A solver's unit and the number of parameter-sized slots it keeps."""
+
+    update: object
+    n_slots: int
+
+
+SOLVERS = {
+    "sgd": Solver(optimizers.sgd, 1),
+    "adam": Solver(optimizers.adam, 2),
+    "lbfgs": Solver(optimizers.keep_gradient, 0),
+}

@@ -1,0 +1,65 @@
+"""Where compiled kernels are kept between processes.
+
+Numba looks at one source file only when it decides whether a cached kernel is
+fresh, although a kernel is made of many. So the folder's name is a hash of all
+kernel sources, of the versions and of the processor: an edit, an upgrade or
+another machine means another folder. A cached file is code that will be run:
+the folder belongs to the user, mode 0700, and any other is refused.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+from pathlib import Path
+
+import llvmlite
+import numba
+
+from . import _host
+
+
+def _user_folder():
+    if sys.platform == "win32":  # pragma: no cover
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":  # pragma: no cover
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base)
+
+
+def _key():
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    versions = (numba.__version__, llvmlite.__version__, sys.version, _host.describe())
+    digest.update("|".join(versions).encode())
+    return digest.hexdigest()[:20]
+
+
+def _is_private(folder):
+    if not hasattr(os, "geteuid"):  # pragma: no cover
+        return True  # Windows: the profile's own permissions hold
+    status = folder.stat()
+    others_write = stat.S_IWGRP | stat.S_IWOTH
+    return status.st_uid == os.geteuid() and not status.st_mode & others_write
+
+
+def find_folder():
+    """Return the cache folder and None, or None and the reason it is not used."""
+    try:
+        chosen = os.environ.get("NUMBA_CACHE_DIR")
+        root = (Path(chosen) if chosen else _user_folder()) / "fastnn"
+        folder = root / _key()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (root, folder):
+            if not _is_private(place):
+                return None, f"{place} can be written by other users"
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        return None, str(error)
+    return folder, None

@@ -1,0 +1,224 @@
+"""The only place where functions are compiled.
+
+Three kinds of functions make up the kernels:
+
+inner     a helper that is compiled into its callers
+unit      a piece of the training step, compiled and cached on its own for one
+          dtype; others call it through its address (`Interface.call`)
+entry     what Python calls; a unit as well, with Python arguments
+
+A unit is reached by address, so that its callers are compiled without it: Numba
+optimises at every level of calls all that is below it, and would compile every
+activation, loss and solver that a network might use. As it is, the first fit
+compiles what it uses and nothing else, each piece once.
+"""
+
+import threading
+import weakref
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from . import _cache, _host
+
+# nnan and ninf are left out, so that a NaN is seen; arcp is left out as well:
+# with it, vector code divides through an estimate and scalar code does not, and a
+# row's bits would depend on its place in the batch.
+FASTMATH = {"reassoc", "contract", "nsz"}
+# Reassociation would undo the two-part constants of exp and its kin.
+EXACT_FASTMATH = {"contract", "nsz"}
+OPTIONS = {"error_model": "numpy", "nogil": True}
+
+INT = types.int64
+CACHE_FOLDER, CACHE_PROBLEM = (None, "the compiler is disabled")
+if not _host.JIT_DISABLED:
+    CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
+
+_LOCK = threading.RLock()
+_BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
+
+
+def inner(function):
+    """Compile a helper into its callers."""
+    return numba.njit(function, fastmath=FASTMATH, **OPTIONS)
+
+
+def exact_inner(function):
+    """Compile a helper into its callers, keeping the order of its operations."""
+    return numba.njit(function, fastmath=EXACT_FASTMATH, **OPTIONS)
+
+
+def array(dtype, readonly=False):
+    """Return the Numba type of a contiguous vector."""
+    return types.Array(dtype, 1, "C", readonly=readonly)
+
+
+def doubles():
+    """Return the Numba type of a vector of float64, whatever the kernel's dtype."""
+    return array(types.float64)
+
+
+def sparse_matrix(dtype):
+    """Return the Numba types of X's numbers, column indices and row starts."""
+    return array(dtype, True), array(types.int32, True), array(INT, True)
+
+
+class Interface:
+    """The signature that all units of one kind share, and the call through it.
+
+    Parameters
+    ----------
+    arguments : callable
+        Takes the Numba float type, returns the tuple of argument types. The
+        first argument that is an array of floats tells the type in a call.
+    n_arguments : int
+        How many arguments there are.
+
+    Attributes
+    ----------
+    call : function for use in kernels
+        ``call(address, *arguments)`` runs the unit at that address.
+    """
+
+    def __init__(self, arguments, n_arguments):
+        self.arguments = arguments
+        self.n_arguments = n_arguments
+        self.call = _make_call(self)
+
+
+def _make_call(interface):
+    if _host.JIT_DISABLED:
+        return lambda address, *arguments: _BY_ADDRESS[address].function(*arguments)
+    return intrinsic(_typers(interface)[interface.n_arguments])
+
+
+def _typers(interface):  # pragma: llvm only
+    """Return typing functions by number of arguments; intrinsics take no *args."""
+
+    def build(*given):
+        floats = [
+            a.dtype
+            for a in given
+            if isinstance(a, types.Array) and isinstance(a.dtype, types.Float)
+        ]
+        arguments = interface.arguments(floats[0])
+        signature = types.void(INT, *arguments)
+
+        def codegen(context, builder, signature, values):
+            convention = context.call_conv
+            kind = convention.get_function_type(types.none, arguments)
+            pointer = builder.inttoptr(values[0], kind.as_pointer())
+            status, _ = convention.call_function(
+                builder, pointer, types.none, arguments, values[1:]
+            )
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    # fmt: off
+    def call3(ctx, address, a, b, c): return build(a, b, c)
+    def call4(ctx, address, a, b, c, d): return build(a, b, c, d)
+    def call5(ctx, address, a, b, c, d, e): return build(a, b, c, d, e)
+    def call7(ctx, address, a, b, c, d, e, f, g): return build(a, b, c, d, e, f, g)
+    def call8(ctx, address, a, b, c, d, e, f, g, h):
+        return build(a, b, c, d, e, f, g, h)
+    def call9(ctx, address, a, b, c, d, e, f, g, h, i):
+        return build(a, b, c, d, e, f, g, h, i)
+    def call10(ctx, address, a, b, c, d, e, f, g, h, i, j):
+        return build(a, b, c, d, e, f, g, h, i, j)
+    def call11(ctx, address, a, b, c, d, e, f, g, h, i, j, k):
+        return build(a, b, c, d, e, f, g, h, i, j, k)
+    # fmt: on
+    functions = (call3, call4, call5, call7, call8, call9, call10, call11)
+    return dict(zip((3, 4, 5, 7, 8, 9, 10, 11), functions, strict=True))
+
+
+class Unit:
+    """A function that is compiled for one dtype at a time, when first needed."""
+
+    def __init__(self, function, interface, parallel=False):
+        self.function = function
+        self.interface = interface
+        self.parallel = parallel
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self._compiled = {}
+        self._addresses = {}
+        if _host.JIT_DISABLED:
+            _BY_ADDRESS[id(self)] = self
+
+    def __repr__(self):
+        return f"<unit {self.__name__}>"
+
+    def __getitem__(self, dtype):
+        """Return the function that Python can call, compiled for `dtype`."""
+        if _host.JIT_DISABLED:
+            return self.function
+        return self._get(np.dtype(dtype))
+
+    def address(self, dtype):
+        """Return the address that ``interface.call`` takes."""
+        if _host.JIT_DISABLED:
+            return id(self)
+        address = self._addresses.get(dtype)
+        if address is None:
+            (result,) = self._get(np.dtype(dtype)).overloads.values()
+            name = result.fndesc.llvm_func_name
+            address = result.library.get_pointer_to_function(name)
+            self._addresses[dtype] = address
+        return address
+
+    def _get(self, dtype):
+        compiled = self._compiled.get(dtype)
+        if compiled is None:
+            with _LOCK:
+                compiled = self._compiled.get(dtype)
+                if compiled is None:
+                    compiled = _compile(self, dtype)
+                    self._compiled[dtype] = compiled
+        return compiled
+
+
+def unit(interface, parallel=False):
+    """Decorate a function as a unit of the given interface."""
+    return lambda function: Unit(function, interface, parallel)
+
+
+def _compile(piece, dtype):
+    arguments = piece.interface.arguments(numba.from_dtype(dtype))
+    options = dict(OPTIONS, fastmath=FASTMATH)
+    if piece.parallel:
+        options["parallel"] = True
+    signature = types.void(*arguments)
+    if CACHE_FOLDER is not None:
+        try:
+            return _compile_cached(piece.function, signature, options, dtype)
+        except Exception as error:
+            # A full disk or a damaged file must not stop a fit. If the cause was
+            # another one, compiling without the cache shows it again.
+            _forget_cache(error)
+    return numba.njit(signature, **options)(piece.function)
+
+
+def _compile_cached(function, signature, options, dtype):
+    """Compile with a cache folder of the dtype's own.
+
+    One signature for each index file: Numba's index has a lost-update race that
+    can hand out another signature's code.
+    """
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_FOLDER / dtype.name)
+    try:
+        return numba.njit(signature, cache=True, **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _forget_cache(error):
+    global CACHE_FOLDER, CACHE_PROBLEM
+    CACHE_FOLDER, CACHE_PROBLEM = None, f"{type(error).__name__}: {error}"

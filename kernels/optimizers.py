@@ -1,0 +1,149 @@
+"""Solvers: what happens to a stretch of parameters once its gradient is known.
+
+A unit gets a stretch of P, of the slots and of G that lie at the same place in
+each, adds the penalty, divides by the batch's weight, and updates in place::
+
+    g = (G + alpha * p) / weight_sum           arena[sum0] = Σ p²  (before)
+
+Adding a solver: a unit with this interface, and a line in the table of the Python
+layer with the number of slots that it needs.
+"""
+
+import numpy as np
+
+from ._jit import INT, Interface, array, doubles, inner, unit
+from ._llvm import view
+from .layout import (
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    G0,
+    MOMENTUM,
+    N_PACKED,
+    NESTEROV,
+    P0,
+    POWER_1,
+    POWER_2,
+    RATE,
+    SLOT0,
+    STEP_SIZE,
+    STEPS,
+    TINY,
+    WEIGHT_SUM,
+)
+
+# (net, arena, hyper, start, n, penalised, sum0): `start` counts from P0 or G0.
+UPDATE = Interface(lambda F: (array(INT), array(F), doubles(), *([INT] * 4)), 7)
+
+
+@inner
+def sum_of_squares(arena, start, n):
+    """Return Σ p² of a stretch."""
+    P = view(arena, start, n)
+    total = arena.dtype.type(0)
+    for i in range(n):
+        total += P[i] * P[i]
+    return total
+
+
+@inner
+def penalty_rate(arena, hyper, start, n, penalised, sum0):
+    """Return alpha for weights and 0 for biases; put Σ p² at sum0."""
+    if penalised and hyper[ALPHA] != 0.0:
+        arena[sum0] = sum_of_squares(arena, start, n)
+        return arena.dtype.type(hyper[ALPHA])
+    return arena.dtype.type(0)
+
+
+@inner
+def finish_gradient(net, arena, hyper, start, n, alpha):
+    """Turn sums over the batch into the gradient, in place in G."""
+    T = arena.dtype.type
+    P = view(arena, net[P0] + start, n)
+    G = view(arena, net[G0] + start, n)
+    scale = T(1.0 / hyper[WEIGHT_SUM])
+    for i in range(n):
+        G[i] = (G[i] + alpha * P[i]) * scale
+
+
+@unit(UPDATE)
+def keep_gradient(net, arena, hyper, start, n, penalised, sum0):
+    """Leave the gradient in G and the parameters as they are (for L-BFGS)."""
+    alpha = penalty_rate(arena, hyper, net[P0] + start, n, penalised, sum0)
+    finish_gradient(net, arena, hyper, start, n, alpha)
+
+
+@unit(UPDATE)
+def sgd(net, arena, hyper, start, n, penalised, sum0):
+    """Classical momentum, as scikit-learn has it, with or without Nesterov.
+
+    v = momentum · v - rate · g;   p += v,  or  p += momentum · v - rate · g.
+
+    Source: I. Sutskever et al., On the importance of initialization and momentum
+    in deep learning, ICML 2013.
+    """
+    T = arena.dtype.type
+    alpha = penalty_rate(arena, hyper, net[P0] + start, n, penalised, sum0)
+    P = view(arena, net[P0] + start, n)
+    G = view(arena, net[G0] + start, n)
+    V = view(arena, net[SLOT0] + start, n)
+    scale = T(1.0 / hyper[WEIGHT_SUM])
+    rate = T(hyper[RATE])
+    momentum = T(hyper[MOMENTUM])
+    if hyper[NESTEROV] != 0.0:
+        for i in range(n):
+            step = rate * ((G[i] + alpha * P[i]) * scale)
+            v = momentum * V[i] - step
+            V[i] = v
+            P[i] += momentum * v - step
+    else:
+        for i in range(n):
+            v = momentum * V[i] - rate * ((G[i] + alpha * P[i]) * scale)
+            V[i] = v
+            P[i] += v
+
+
+@unit(UPDATE)
+def adam(net, arena, hyper, start, n, penalised, sum0):
+    """Adam with the bias correction in the step size, as scikit-learn has it.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;
+    p -= rate · √(1 - b2ᵗ) / (1 - b1ᵗ) · m / (√v + epsilon)
+
+    Moments of dead units decay into denormal numbers, which are ten times slower
+    to compute with: below hyper[TINY] they become 0.
+
+    Source: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2014.
+    """
+    T = arena.dtype.type
+    alpha = penalty_rate(arena, hyper, net[P0] + start, n, penalised, sum0)
+    P = view(arena, net[P0] + start, n)
+    G = view(arena, net[G0] + start, n)
+    M = view(arena, net[SLOT0] + start, n)
+    V = view(arena, net[SLOT0] + net[N_PACKED] + start, n)
+    scale = T(1.0 / hyper[WEIGHT_SUM])
+    b1, c1 = T(hyper[BETA_1]), T(1.0 - hyper[BETA_1])
+    b2, c2 = T(hyper[BETA_2]), T(1.0 - hyper[BETA_2])
+    step, epsilon = T(hyper[STEP_SIZE]), T(hyper[EPSILON])
+    tiny, zero = T(hyper[TINY]), T(0)
+    for i in range(n):
+        g = (G[i] + alpha * P[i]) * scale
+        m = b1 * M[i] + c1 * g
+        m = zero if abs(m) < tiny else m
+        v = b2 * V[i] + c2 * (g * g)
+        v = zero if v < tiny else v
+        M[i] = m
+        V[i] = v
+        P[i] -= step * m / (np.sqrt(v) + epsilon)
+
+
+@inner
+def begin_step(hyper):
+    """Count a step; correct Adam's step size for the moments' start at zero."""
+    hyper[STEPS] += 1.0
+    hyper[POWER_1] *= hyper[BETA_1]
+    hyper[POWER_2] *= hyper[BETA_2]
+    hyper[STEP_SIZE] = (
+        hyper[RATE] * np.sqrt(1.0 - hyper[POWER_2]) / (1.0 - hyper[POWER_1])
+    )

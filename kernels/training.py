@@ -1,0 +1,271 @@
+"""Many mini-batches in one call: what Python calls once per epoch or slice of one.
+
+The serial and the parallel twin hold integer arithmetic only. All that computes
+with floats is reached by address, so both run the same machine code: same bits.
+"""
+
+import numba
+
+from . import layout as at
+from . import optimizers, passes
+from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
+from ._llvm import view
+from .passes import FIRST_BLOCK, LAST_BLOCK
+
+call_row_pass = passes.ROW_PASS.call
+call_weight_pass = passes.WEIGHT_PASS.call
+call_predict_pass = passes.PREDICT_PASS.call
+
+# (net, arena, hyper, weight, order, begin, rows)
+BEGIN_BATCH = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        doubles(),
+        array(F, True),
+        array(INT, True),
+        INT,
+        INT,
+    ),
+    7,
+)
+# (net, arena, hyper, rows)
+END = Interface(lambda F: (array(INT), array(F), doubles(), INT), 4)
+# (net, arena, hyper, X, columns, starts, Y, weight, order, first, last)
+TRAIN = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        doubles(),
+        *sparse_matrix(F),
+        array(F, True),
+        array(F, True),
+        array(INT, True),
+        INT,
+        INT,
+    ),
+    11,
+)
+# (net, arena, X, columns, starts, order, out, n)
+PREDICT = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        *sparse_matrix(F),
+        array(INT, True),
+        array(F),
+        INT,
+    ),
+    8,
+)
+call_begin_batch = BEGIN_BATCH.call
+call_end = END.call
+
+
+@unit(BEGIN_BATCH)
+def begin_batch(net, arena, hyper, weight, order, begin, rows):
+    """Sum the batch's weights; if there are any, count a step."""
+    total = 0.0
+    if net[at.WEIGHTED] != 0:
+        for r in range(rows):
+            row = begin + r
+            if order.size:
+                row = order[row]
+            total += weight[row]
+    else:
+        total = float(rows)
+    hyper[at.WEIGHT_SUM] = total
+    hyper[at.DATA_LOSS] = 0.0
+    if total > 0.0:
+        optimizers.begin_step(hyper)
+
+
+@unit(END)
+def end_block(net, arena, hyper, rows):
+    """Add the block's row losses, in the order of the rows."""
+    L = view(arena, net[at.ROW_LOSS0], rows)
+    total = 0.0
+    for r in range(rows):
+        total += L[r]
+    hyper[at.DATA_LOSS] += total
+
+
+@unit(END)
+def end_batch(net, arena, hyper, rows):
+    """Add the batch's loss, penalty included, to the epoch's.
+
+    loss = LOSS_SCALE · Σ w loss / Σ w + ½ alpha Σ W² / Σ w, with the weights W
+    before the step, as scikit-learn has it.
+    """
+    squares = 0.0
+    if hyper[at.ALPHA] != 0.0:
+        S = view(arena, net[at.TILE_SUM0], net[at.N_TILES])
+        for tile in range(net[at.N_TILES]):
+            squares += S[tile]
+    loss = hyper[at.LOSS_SCALE] * hyper[at.DATA_LOSS] + 0.5 * hyper[at.ALPHA] * squares
+    loss /= hyper[at.WEIGHT_SUM]
+    count = hyper[at.WEIGHT_SUM] if hyper[at.COUNT_BY_WEIGHT] != 0.0 else float(rows)
+    hyper[at.LOSS_SUM] += loss * count
+    hyper[at.LOSS_COUNT] += count
+
+
+@inner
+def stage_of(block, block_rows, rows):
+    """Return the bits FIRST_BLOCK and LAST_BLOCK of a block of the batch."""
+    stage = 0
+    if block == 0:
+        stage |= FIRST_BLOCK
+    if block + block_rows >= rows:
+        stage |= LAST_BLOCK
+    return stage
+
+
+@unit(TRAIN)
+def train_serial(
+    net, arena, hyper, X, columns, starts, Y, weight, order, first, last
+):
+    """Train on mini-batches [first, last) of the epoch, on the calling thread.
+
+    Parameters
+    ----------
+    net, arena : see `layout`; OUT: everything in the arena
+    hyper : vector of float64; OUT: steps, and the sums of the losses
+    X, columns, starts : dense or CSR rows
+    Y, weight : vectors, targets and row weights
+    order : vector of row numbers, or empty for the rows as they are
+    first, last : int, mini-batches
+    """
+    for batch in range(first, last):
+        begin = batch * net[at.BATCH]
+        rows = min(net[at.BATCH], net[at.N_ROWS] - begin)
+        call_begin_batch(
+            net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
+        )
+        if hyper[at.WEIGHT_SUM] > 0.0:
+            for block in range(0, rows, net[at.BLOCK]):
+                size = min(net[at.BLOCK], rows - block)
+                stage = stage_of(block, size, rows)
+                for worker in range(net[at.N_WORKERS]):
+                    call_row_pass(
+                        net[at.ROW_PASS],
+                        net,
+                        arena,
+                        X,
+                        columns,
+                        starts,
+                        Y,
+                        weight,
+                        order,
+                        begin + block,
+                        size,
+                        worker,
+                    )
+                for worker in range(net[at.N_WORKERS]):
+                    call_weight_pass(
+                        net[at.WEIGHT_PASS],
+                        net,
+                        arena,
+                        hyper,
+                        X,
+                        columns,
+                        starts,
+                        order,
+                        begin + block,
+                        size,
+                        stage,
+                        worker,
+                    )
+                call_end(net[at.END_BLOCK], net, arena, hyper, size)
+            call_end(net[at.END_BATCH], net, arena, hyper, rows)
+
+
+@unit(TRAIN, parallel=True)
+def train_parallel(
+    net, arena, hyper, X, columns, starts, Y, weight, order, first, last
+):
+    """Train on mini-batches [first, last): the twin of `train_serial` on threads."""
+    for batch in range(first, last):
+        begin = batch * net[at.BATCH]
+        rows = min(net[at.BATCH], net[at.N_ROWS] - begin)
+        call_begin_batch(
+            net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
+        )
+        if hyper[at.WEIGHT_SUM] > 0.0:
+            for block in range(0, rows, net[at.BLOCK]):
+                size = min(net[at.BLOCK], rows - block)
+                stage = stage_of(block, size, rows)
+                start = begin + block
+                for worker in numba.prange(net[at.N_WORKERS]):
+                    call_row_pass(
+                        net[at.ROW_PASS],
+                        net,
+                        arena,
+                        X,
+                        columns,
+                        starts,
+                        Y,
+                        weight,
+                        order,
+                        start,
+                        size,
+                        INT(worker),
+                    )
+                for worker in numba.prange(net[at.N_WORKERS]):
+                    call_weight_pass(
+                        net[at.WEIGHT_PASS],
+                        net,
+                        arena,
+                        hyper,
+                        X,
+                        columns,
+                        starts,
+                        order,
+                        start,
+                        size,
+                        stage,
+                        INT(worker),
+                    )
+                call_end(net[at.END_BLOCK], net, arena, hyper, size)
+            call_end(net[at.END_BATCH], net, arena, hyper, rows)
+
+
+@unit(PREDICT)
+def predict_serial(net, arena, X, columns, starts, order, out, n):
+    """Write the outputs of n rows to `out`, row-major, on the calling thread."""
+    for begin in range(0, n, net[at.BLOCK]):
+        size = min(net[at.BLOCK], n - begin)
+        for worker in range(net[at.N_WORKERS]):
+            call_predict_pass(
+                net[at.PREDICT_PASS],
+                net,
+                arena,
+                X,
+                columns,
+                starts,
+                order,
+                out,
+                begin,
+                size,
+                worker,
+            )
+
+
+@unit(PREDICT, parallel=True)
+def predict_parallel(net, arena, X, columns, starts, order, out, n):
+    """Write the outputs of n rows: the twin of `predict_serial` on threads."""
+    for begin in range(0, n, net[at.BLOCK]):
+        size = min(net[at.BLOCK], n - begin)
+        for worker in numba.prange(net[at.N_WORKERS]):
+            call_predict_pass(
+                net[at.PREDICT_PASS],
+                net,
+                arena,
+                X,
+                columns,
+                starts,
+                order,
+                out,
+                begin,
+                size,
+                INT(worker),
+            )
