@@ -33,7 +33,7 @@ class FitMemory:
         fit_quietly(self.model, *self.data)
 
     def track_fit_bytes(self, name, library):
-        """Bytes that a fit adds at its peak; not a number outside Linux."""
+        """Bytes a fit adds at its peak to what the warm-up left; Linux only."""
         if not _RESET.exists():
             return float("nan")
         _RESET.write_text("5")  # the peak starts again from what is in use now

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .kernels import _host, layout, loading, passes, products, sparse, training
+from .kernels import transposition
 from .kernels import layout as at
 from .variants import ACTIVATIONS, LOSSES, OUTPUTS, SOLVERS
 
@@ -66,6 +67,8 @@ class Network:
         None for a network that only predicts.
     weighted : bool
         Whether rows have weights.
+    validates : bool
+        Whether a network that is trained predicts as well.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class Network:
         loss=None,
         solver=None,
         weighted=False,
+        validates=False,
     ):
         self.sizes = tuple(int(size) for size in sizes)
         self.dtype = np.dtype(dtype)
@@ -108,7 +112,7 @@ class Network:
         header[at.WEIGHTED] = weighted
         layers = self._lay_out_parameters(header)
         self._lay_out_arena(header, layers, batch_size)
-        self._set_addresses(header, layers, activation, output, loss, solver)
+        self._set_addresses(header, layers, activation, (loss, output), solver, validates)
         self._assemble(header, layers)
 
     def _lay_out_parameters(self, header):
@@ -195,17 +199,18 @@ class Network:
         inside = np.searchsorted(work - width * height / 2, bounds)
         return np.concatenate(([0], inside, [len(self.tiles)])).astype(np.int64)
 
-    def _set_addresses(self, header, layers, activation, output, loss, solver):
+    def _set_addresses(self, header, layers, activation, ends, solver, validates):
         """Compile, or load, the units that this network uses, and no other."""
         rows = sparse.load_sparse if header[at.SPARSE] else loading.load_dense
         units = {
             at.LOAD: rows,
             at.PRODUCT: products.accumulate,
+            at.TRANSPOSE: transposition.transpose,
             at.FORWARD_ROWS: passes.forward_rows,
         }
         if self.trains:
             units |= {
-                at.LOSS: LOSSES[loss, output],
+                at.LOSS: LOSSES[ends],
                 at.UPDATE: SOLVERS[solver].update,
                 at.ROW_PASS: passes.row_pass,
                 at.WEIGHT_PASS: passes.weight_pass,
@@ -215,9 +220,9 @@ class Network:
             }
             if header[at.SPARSE]:
                 units[at.SPARSE_GRADIENT] = sparse.add_sparse_gradient
-        else:
+        if validates or not self.trains:
             units |= {
-                at.OUTPUT: OUTPUTS[output],
+                at.OUTPUT: OUTPUTS[ends[1]],
                 at.PREDICT_PASS: passes.predict_pass,
             }
         for field, unit in units.items():

@@ -22,7 +22,8 @@ All offsets count numbers, not bytes. "P0" is where a region starts in the arena
 """
 
 from ._jit import INT, Interface, array, inner, unit
-from ._llvm import lanes, transpose_block, view
+from ._llvm import lanes, view
+from .transposition import TRANSPOSE_MATRIX
 
 # The header.
 (
@@ -42,6 +43,7 @@ from ._llvm import lanes, transpose_block, view
     SHARES,  # where the workers' shares start in net
     LOAD,  # from here to END_BATCH, addresses of units
     PRODUCT,
+    TRANSPOSE,
     FORWARD_ROWS,
     SPARSE_GRADIENT,
     LOSS,
@@ -66,7 +68,7 @@ from ._llvm import lanes, transpose_block, view
     SPARSE,  # 1: X is CSR, and the first layer reads it there
     WEIGHTED,  # 1: rows have weights
     HEADER,  # size of the header
-) = range(40)
+) = range(41)
 
 # A layer's record; the first starts at HEADER.
 (
@@ -126,6 +128,8 @@ def panel_columns(net, layer, column):
     """Return the padded width of the layer's panel that starts at `column`."""
     return min(net[PANEL], layer_field(net, layer, WIDTH) - column)
 
+
+call_transpose = TRANSPOSE_MATRIX.call
 
 PACK = Interface(lambda F: (array(INT), array(F), array(F, True), INT), 4)
 UNPACK = Interface(lambda F: (array(INT), array(F), array(F), INT), 4)
@@ -212,26 +216,23 @@ def transpose_tile(net, arena, layer, column, first, last):
     source = net[P0] + layer_field(net, layer, W0) + column * K
     rows = layer_field(net, layer, T_ROWS)
     padded = (K + n - 1) // n * n
-    for k in range(first, last, n):
+    k = first
+    while k < last:  # a tile may lie across two panels of Wᵀ
         start = k // panel * panel
+        stop = min(last, start + panel)
         width_t = min(panel, padded - start)
-        target = layer_field(net, layer, T0) + start * rows + k - start
-        if k + n <= last:
-            for j in range(0, width, n):
-                transpose_block(
-                    arena,
-                    source + k * width + j,
-                    width,
-                    arena,
-                    target + (column + j) * width_t,
-                    width_t,
-                )
-        else:
-            for j in range(width):
-                for i in range(last - k):
-                    arena[target + (column + j) * width_t + i] = arena[
-                        source + (k + i) * width + j
-                    ]
+        target = layer_field(net, layer, T0) + start * rows + column * width_t
+        call_transpose(
+            net[TRANSPOSE],
+            arena,
+            source + k * width,
+            width,
+            target + k - start,
+            width_t,
+            stop - k,
+            width,
+        )
+        k = stop
 
 
 @unit(REFRESH)

@@ -16,9 +16,10 @@ from . import activations, losses, optimizers, products
 from . import layout as at
 from ._host import TILE_ROWS
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
-from ._llvm import lanes, transpose_block, view
+from ._llvm import lanes, view
 from .layout import layer_field, panel_columns, transpose_tile
 from .loading import LOAD
+from .transposition import TRANSPOSE_MATRIX
 
 call_product = products.ACCUMULATE.call
 call_forward = activations.FORWARD.call
@@ -26,6 +27,7 @@ call_backward = activations.BACKWARD.call
 call_loss = losses.LOSS.call
 call_output = losses.OUTPUT.call
 call_load = LOAD.call
+call_transpose = TRANSPOSE_MATRIX.call
 call_update = optimizers.UPDATE.call
 
 # (net, arena, X, columns, starts, Y, weight, order, begin, rows, worker)
@@ -174,52 +176,6 @@ def backward_rows(net, arena, first, rows):
 
 
 @inner
-def rows_to_columns(arena, z0, stride, t0, k, rows):
-    """Copy T[c * GROUP + r] = Z[r * stride + c]; rows beyond `rows` are zero."""
-    n = lanes(arena)
-    for c in range(0, k, n):
-        for r in range(0, at.GROUP, n):
-            target = t0 + c * at.GROUP + r
-            if r + n <= rows:
-                transpose_block(
-                    arena, z0 + r * stride + c, stride, arena, target, at.GROUP
-                )
-            else:
-                for j in range(n):
-                    for i in range(n):
-                        value = arena.dtype.type(0)
-                        if r + i < rows:
-                            value = arena[z0 + (r + i) * stride + c + j]
-                        arena[target + j * at.GROUP + i] = value
-
-
-@inner
-def columns_to_rows(arena, t0, z0, stride, k, rows):
-    """Copy Z[r * stride + c] = T[c * GROUP + r] and zero Z's padding.
-
-    T's own padding holds what an earlier group left there.
-    """
-    n = lanes(arena)
-    for c in range(0, k, n):
-        if c + n > k:
-            padding = view(arena, t0 + k * at.GROUP, (c + n - k) * at.GROUP)
-            for i in range((c + n - k) * at.GROUP):
-                padding[i] = arena.dtype.type(0)
-        for r in range(0, rows, n):
-            source = t0 + c * at.GROUP + r
-            if r + n <= rows:
-                transpose_block(
-                    arena, source, at.GROUP, arena, z0 + r * stride + c, stride
-                )
-            else:
-                for i in range(rows - r):
-                    for j in range(n):
-                        arena[z0 + (r + i) * stride + c + j] = arena[
-                            source + j * at.GROUP + i
-                        ]
-
-
-@inner
 def gather_targets(net, arena, Y, order, begin, u0, rows):
     """Copy the group's targets to U[c * GROUP + r]; beyond `rows` they are 1."""
     k = net[at.N_TARGETS]
@@ -261,24 +217,30 @@ def scratch_of(net, worker):
 
     ::
 
-        T [padded outputs · GROUP] | U [targets · GROUP] | L | W | S S
+        T [WIDTH · GROUP] | U [targets · GROUP] | L | W | S S
     """
     return net[at.SCRATCH0] + worker * net[at.SCRATCH_SIZE]
 
 
 @inner
 def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
-    """Replace the raw outputs of some rows by their delta and keep the losses."""
+    """Replace the raw outputs of some rows by their delta and keep the losses.
+
+    Padding columns are zero and stay so: they are copied to T and back.
+    """
     last_layer = net[at.N_LAYERS] - 1
     stride = layer_field(net, last_layer, at.STRIDE)
     z0 = layer_field(net, last_layer, at.A0) + first * stride
+    width = layer_field(net, last_layer, at.WIDTH)
     k = net[at.N_OUTPUTS]
     t0 = scratch_of(net, worker)
     u0 = t0 + stride * at.GROUP
     l0 = u0 + net[at.N_TARGETS] * at.GROUP
     for g in range(0, rows, at.GROUP):
         size = min(at.GROUP, rows - g)
-        rows_to_columns(arena, z0 + g * stride, stride, t0, k, size)
+        call_transpose(
+            net[at.TRANSPOSE], arena, z0 + g * stride, stride, t0, at.GROUP, size, width
+        )
         gather_targets(net, arena, Y, order, begin + first + g, u0, size)
         call_loss(
             net[at.LOSS], arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP
@@ -295,7 +257,9 @@ def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
                 l0 + at.GROUP,
                 size,
             )
-        columns_to_rows(arena, t0, z0 + g * stride, stride, k, size)
+        call_transpose(
+            net[at.TRANSPOSE], arena, t0, at.GROUP, z0 + g * stride, stride, width, size
+        )
         for r in range(size):
             arena[net[at.ROW_LOSS0] + first + g + r] = arena[l0 + r]
 
@@ -371,7 +335,16 @@ def predict_pass(
         z0 = layer_field(net, last_layer, at.A0)
         for g in range(first, last, at.GROUP):
             size = min(at.GROUP, last - g)
-            rows_to_columns(arena, z0 + g * stride, stride, t0, k, size)
+            call_transpose(
+                net[at.TRANSPOSE],
+                arena,
+                z0 + g * stride,
+                stride,
+                t0,
+                at.GROUP,
+                size,
+                k,
+            )
             call_output(net[at.OUTPUT], arena, t0, s0, k, at.GROUP)
             for r in range(size):
                 row = view(out, (begin + g + r) * k, k)

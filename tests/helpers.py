@@ -317,15 +317,17 @@ def threading_layers():
     return found
 
 
-def run_python(code, *args, timeout=120, **env):
+def run_python(*parts, args=(), timeout=120, **env):
     """Run code in a new interpreter, kill it when it hangs, and return its output.
 
-    The code may `import helpers`; its last printed line is read as JSON.
+    The parts of the code are joined after removing the indentation of each. They may
+    `import helpers`; the last printed line is read as JSON.
     """
+    code = "\n".join(textwrap.dedent(part) for part in parts)
     here = os.path.dirname(os.path.abspath(__file__))
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, args)],
+        [sys.executable, "-c", code, *map(str, args)],
         env={**os.environ, "PYTHONPATH": path, **env},
         capture_output=True,
         text=True,

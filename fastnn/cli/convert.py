@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 MISSING = "(missing)"
+# Squares of larger numbers, which scaling needs, may be infinite.
+LARGEST = 1e100
 
 
 def to_text(frame: Any) -> Any:
@@ -44,7 +46,7 @@ def _as_text(value: object) -> str:
 
 
 def to_floats(frame: Any) -> Any:
-    """Turn numbers of any kind into floats, infinite ones into missing ones.
+    """Turn numbers of any kind into floats, infinite and huge ones into nan.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def to_floats(frame: Any) -> Any:
     for position in range(frame.shape[1]):
         numbers = pandas.to_numeric(frame.iloc[:, position])
         result[:, position] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    result[~np.isfinite(result)] = np.nan
+    result[np.abs(result) > LARGEST] = np.nan
     return result
 
 

@@ -123,5 +123,6 @@ def print_machine(n_jobs: int) -> None:
     )
     cores = f"{joblib.cpu_count()} of {os.cpu_count()} cores usable"
     threads = f"BLAS threads: {', '.join(blas) or 'unknown'}"
-    threads += f"; Numba threads: {numba.config.NUMBA_NUM_THREADS}"
+    most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads += f"; Numba threads: {most}"
     print_pair("machine", f"{platform.machine()}, {cores}; {threads}; n_jobs={n_jobs}")

@@ -182,7 +182,10 @@ def _tell_fits(search: Any) -> None:
     count = int(np.nansum(unfinished))
     if count:
         total = np.size(unfinished)
-        print_note(f"{count} of {total} fits used all epochs (max_iter) they may use")
+        print_note(
+            f"{count} of {total} fits ran to their last epoch (max_iter); "
+            "more epochs may improve them"
+        )
     for reason, times in Counter(search.failures).items():
         print_note(f"{times} candidates failed: {reason}")
 

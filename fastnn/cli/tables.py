@@ -67,14 +67,19 @@ def read_table(path: str, command: str) -> Any:
             raise CliError(f"{path} is neither text (UTF-8) nor a Parquet file")
         frame = _read_csv(pandas, found)
     frame.columns = [str(name).strip() for name in frame.columns]
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise CliError(f"{path} has two columns named {twice[0]!r}")
     if len(frame) == 0:
         raise CliError(f"{path} has a header but no rows")
-    return frame.reset_index(drop=True)
+    return frame
 
 
 def _read_parquet(pandas: Any, path: Path) -> Any:
     try:
-        return pandas.read_parquet(path)
+        frame = pandas.read_parquet(path)
+        # pandas saves an index with the table; one with a name is a column.
+        return frame.reset_index(drop=frame.index.names == [None])
     except ImportError:
         raise CliError("Parquet files need pyarrow: pip install pyarrow") from None
     # Readers of broken files raise many unrelated types.

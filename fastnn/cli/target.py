@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.cli.convert import LARGEST
 from fastnn.cli.errors import CliError
 
 # An integer target with more different values than this is a quantity.
@@ -155,9 +156,11 @@ def _quantities(column: Any, name: str) -> np.ndarray:
     import pandas
 
     try:
-        numbers = pandas.to_numeric(column)
-        return numbers.to_numpy(dtype=np.float64)
+        numbers = pandas.to_numeric(column).to_numpy(dtype=np.float64)
     except (TypeError, ValueError):
         raise CliError(
             f"--task regression: the target {name!r} has values that are no numbers"
         ) from None
+    if np.abs(numbers).max() > LARGEST:
+        raise CliError(f"the target {name!r} has values beyond {LARGEST:g}")
+    return numbers

@@ -67,7 +67,8 @@ def run_tune(options: argparse.Namespace) -> None:
     print_candidates(search)
     print()
     print_pair("best candidate", describe_best(search))
-    print_pair("best CV score", f"{search.best_score_:.4f}")
+    metric = "accuracy" if problem.task == "classification" else "R2"
+    print_pair(f"best CV {metric} (mean)", f"{search.best_score_:.4f}")
     _print_scores(problem.task, search.best_estimator_, parts)
     save_model(search.best_estimator_, model_path)
     _print_saved(options, model_path)

@@ -1,0 +1,131 @@
+"""`MLPClassifier`: scikit-learn's, compiled."""
+
+from sklearn.base import ClassifierMixin
+
+from .estimator import MLPEstimator
+from .parameters import CONSTRAINTS
+
+
+class MLPClassifier(ClassifierMixin, MLPEstimator):
+    """Multi-layer perceptron classifier.
+
+    The same as :class:`sklearn.neural_network.MLPClassifier`: parameters, fitted
+    attributes, warnings, and the same numbers for the same `random_state`. Only
+    `hidden_layer_sizes` may be positional. New are `dtype` and `n_threads`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int, default=(100,)
+        Units of each hidden layer.
+
+    activation, solver, alpha, batch_size, learning_rate, learning_rate_init, \
+power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, \
+nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
+n_iter_no_change, max_fun
+        As in :class:`MLPEstimator`, and as in scikit-learn.
+
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Numbers that the network computes with. "auto" follows X, as scikit-learn
+        does; "float32" is about twice as fast.
+
+    n_threads : int or None, default=None
+        Threads at most. None lets the amount of work decide. Results are the
+        same, bit for bit, for any number.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    coefs_, intercepts_, loss_, loss_curve_, best_loss_, validation_scores_, \
+best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, \
+n_features_in_, feature_names_in_
+        As in :class:`MLPEstimator`.
+
+    See Also
+    --------
+    MLPRegressor : The same for regression.
+    MLPEstimator : The same network with all options, float32 by default, and
+        exact continuation.
+
+    Notes
+    -----
+    `warm_start` and `partial_fit` behave as in scikit-learn: `warm_start` keeps the
+    weights and begins with a new solver, and an integer `random_state` seeds each
+    call again.
+
+    Differences: the first non-finite loss stops training with an error, and a
+    fit that fails leaves the estimator as it was; an interrupt keeps the last
+    whole epoch and is raised again; negative weights are refused; with one class
+    `predict_proba` has one column.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier((16,), max_iter=800, random_state=1).fit(X, y)
+    >>> clf.predict(X[:3])
+    array([0, 0, 0])
+    """
+
+    _parameter_constraints: dict = {**CONSTRAINTS}
+    _continues = False
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        *,
+        activation="relu",
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype="auto",
+        n_threads=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            task="classification",
+            activation=activation,
+            loss="log_loss",
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dtype=dtype,
+            n_threads=n_threads,
+        )

@@ -1,0 +1,397 @@
+"""The epoch loop: shuffle, train, record, decide whether to go on."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from . import targets, threads, weights
+from .kernels import layout as at
+from .kernels import training
+from .network import Network, count_parameters
+from .prediction import outputs_of
+from .variants import SOLVERS
+
+# A kernel cannot be interrupted. Work is handed to it in slices of at most this
+# many floating-point operations, some 50 ms for one slow core.
+_FLOPS_PER_CALL = 1.0e9
+
+
+@dataclass
+class SolverState:
+    """What a solver needs to go on where it stopped; plain arrays and numbers.
+
+    Attributes
+    ----------
+    solver : str
+    slots : ndarray of shape (n_slots, n_params)
+        In the order of `weights`.
+    rate : float
+        Learning rate, which 'adaptive' and 'invscaling' change.
+    steps, power_1, power_2 : float
+        Steps taken; beta_1 and beta_2 to that power.
+    """
+
+    solver: str
+    slots: np.ndarray
+    rate: float
+    steps: float = 0.0
+    power_1: float = 1.0
+    power_2: float = 1.0
+
+    def suits(self, solver, n_params, dtype):
+        """Return whether this state can continue such a fit."""
+        shape = (SOLVERS[solver].n_slots, n_params)
+        return (
+            self.solver == solver
+            and self.slots.shape == shape
+            and self.slots.dtype == dtype
+        )
+
+
+@dataclass
+class History:
+    """What is recorded of training, epoch by epoch, and what stopping looks at."""
+
+    loss_curve: list = field(default_factory=list)
+    validation_scores: list | None = None
+    best_loss: float | None = np.inf
+    best_score: float | None = None
+    best_theta: np.ndarray | None = None
+    no_improvement: int = 0
+    t: int = 0
+    n_iter: int = 0
+
+    def record(self, loss, score, tol, theta):
+        """Add an epoch; `score` is None without validation."""
+        if score is None:
+            stalled = loss > self.best_loss - tol
+            self.no_improvement = self.no_improvement + 1 if stalled else 0
+            self.best_loss = min(self.best_loss, loss)
+            return
+        self.validation_scores.append(score)
+        stalled = score < self.best_score + tol
+        self.no_improvement = self.no_improvement + 1 if stalled else 0
+        if score > self.best_score:
+            self.best_score = score
+            self.best_theta = theta()
+
+
+@dataclass
+class Problem:
+    """Data of one fit, ready for the kernels.
+
+    Attributes
+    ----------
+    rows : Rows
+    Y : ndarray of shape (n, n_targets)
+    weight : ndarray of shape (n,), or None
+    train, validation : ndarrays of row numbers, or None for all and for none
+    """
+
+    rows: object
+    Y: np.ndarray
+    weight: np.ndarray | None = None
+    train: np.ndarray | None = None
+    validation: np.ndarray | None = None
+
+    @property
+    def n_train(self):
+        """Number of rows to train on."""
+        return self.rows.n if self.train is None else len(self.train)
+
+
+class Trainer:
+    """Trains one network by mini-batches.
+
+    Parameters
+    ----------
+    estimator : MLPEstimator
+        Read for its parameters, never written.
+    problem : Problem
+    sizes : tuple of int
+    ends : tuple of str
+        Loss and output activation.
+    theta : vector
+        Parameters to start from; not changed.
+    state : SolverState or None
+        To continue from.
+    history : History
+        Is extended.
+    random_state : RandomState
+    """
+
+    def __init__(
+        self,
+        estimator,
+        problem,
+        sizes,
+        ends,
+        theta,
+        state,
+        history,
+        random_state,
+    ):
+        self.estimator, self.problem, self.history = estimator, problem, history
+        self.sizes, self.random_state = sizes, random_state
+        self.batch_size = batch_size(estimator, problem.n_train)
+        flops = 6.0 * count_parameters(sizes) * self.batch_size
+        self.n_batches = -(-problem.n_train // self.batch_size)
+        self.batches_per_call = max(1, int(_FLOPS_PER_CALL / flops))
+        self.network = Network(
+            sizes,
+            estimator.activation,
+            ends[1],
+            theta.dtype,
+            n_workers=threads.count(estimator.n_threads, flops),
+            sparse=problem.rows.sparse,
+            n_rows=problem.n_train,
+            batch_size=self.batch_size,
+            loss=ends[0],
+            solver=estimator.solver,
+            weighted=problem.weight is not None,
+            validates=problem.validation is not None,
+        )
+        self.network.set_parameters(theta)
+        self.state = state or new_state(estimator, theta)
+        self.network.set_slots(self.state.slots)
+        self._set_hyper()
+        self._set_data()
+        self._saved = [self._live().copy(), self._live().copy()]
+        self._done = (0, 0, self._steps())  # epochs, which copy, steps
+
+    def _set_hyper(self):
+        estimator, hyper, state = self.estimator, self.network.hyper, self.state
+        hyper[at.ALPHA] = estimator.alpha
+        hyper[at.MOMENTUM] = estimator.momentum
+        hyper[at.NESTEROV] = estimator.nesterovs_momentum
+        hyper[at.BETA_1] = estimator.beta_1
+        hyper[at.BETA_2] = estimator.beta_2
+        hyper[at.EPSILON] = estimator.epsilon
+        hyper[at.STEPS] = state.steps
+        hyper[at.POWER_1] = state.power_1
+        hyper[at.POWER_2] = state.power_2
+        set_loss_scale(self.network, estimator, self.problem.Y)
+        hyper[at.COUNT_BY_WEIGHT] = estimator._continues
+
+    def _set_data(self):
+        problem = self.problem
+        weight = problem.weight
+        if weight is None:
+            weight = np.empty(0, self.network.dtype)
+        self._data = (*problem.rows.arrays, problem.Y.reshape(-1), weight)
+        self._order = problem.train
+        if self._order is None:
+            self._order = np.arange(problem.n_train)
+        self._shuffled = self._order
+
+    def _live(self):
+        """Return parameters and slots where the kernels change them."""
+        net = self.network.net
+        return self.network.arena[net[at.P0] : net[at.G0]]
+
+    def _steps(self):
+        hyper = self.network.hyper
+        return hyper[at.STEPS], hyper[at.POWER_1], hyper[at.POWER_2]
+
+    def _shuffle(self):
+        """Draw an epoch's order of rows.
+
+        scikit-learn shuffles the order of the epoch before; the estimators that
+        continue exactly start from the rows' own order, so that nothing but the
+        generator's state has to be kept between calls.
+        """
+        permutation = np.arange(self._order.size)
+        self.random_state.shuffle(permutation)
+        if not self.estimator._continues:
+            self._shuffled = self._shuffled[permutation]
+        elif self.problem.train is None:
+            self._shuffled = permutation
+        else:
+            self._shuffled = self._order[permutation]
+
+    def train_epoch(self):
+        """Train on every row once and return the mean loss."""
+        if self.estimator.shuffle:
+            self._shuffle()
+        network, hyper = self.network, self.network.hyper
+        hyper[at.RATE] = self.state.rate
+        hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
+        hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
+        n_workers = int(network.net[at.N_WORKERS])
+        for first in range(0, self.n_batches, self.batches_per_call):
+            last = min(first + self.batches_per_call, self.n_batches)
+            threads.run(
+                training.train_serial,
+                training.train_parallel,
+                network.dtype,
+                n_workers,
+                (
+                    network.net,
+                    network.arena,
+                    hyper,
+                    *self._data,
+                    self._shuffled,
+                    first,
+                    last,
+                ),
+            )
+        count = hyper[at.LOSS_COUNT]
+        return float(hyper[at.LOSS_SUM] / count) if count else 0.0
+
+    def validation_score(self):
+        """Return accuracy or R² on the validation rows."""
+        problem = self.problem
+        outputs = outputs_of(self.network, problem.rows, problem.validation)
+        weight = problem.weight
+        if weight is not None:
+            weight = weight[problem.validation]
+        Y = problem.Y[problem.validation]
+        score = targets.r2 if self.estimator._is_regressor() else targets.accuracy
+        return score(Y, outputs, weight)
+
+    def run(self, n_epochs, reporter, incremental=False):
+        """Train until a reason to stop is found."""
+        for _ in range(n_epochs):
+            reporter.begin_epoch()
+            loss = self.train_epoch()
+            if not np.isfinite(loss):
+                raise ValueError(self._divergence_message(loss))
+            score = None
+            if self.problem.validation is not None:
+                score = self.validation_score()
+            self._end_epoch(loss, score)
+            stop = self._should_stop()
+            if reporter.end_epoch(self.attributes) or stop or incremental:
+                break
+            if self.history.n_iter == n_epochs:
+                self._warn_about_max_iter(n_epochs)
+
+    def _end_epoch(self, loss, score):
+        """Record an epoch, print it, and keep a copy of its parameters.
+
+        The copy counts from the one assignment to `_done` on: an interrupt finds
+        either the epoch before or this one, whole.
+        """
+        history, estimator = self.history, self.estimator
+        history.loss_curve.append(loss)
+        history.n_iter += 1
+        history.t += self.problem.n_train
+        if estimator.verbose:
+            print(f"Iteration {history.n_iter}, loss = {loss:.8f}")
+            if score is not None:
+                print(f"Validation score: {score:f}")
+        history.record(loss, score, estimator.tol, self._theta_now)
+        which = 1 - self._done[1]
+        self._saved[which][:] = self._live()
+        self._done = (self._done[0] + 1, which, self._steps())
+
+    def _should_stop(self):
+        """Apply the schedule and the patience; return whether training is over."""
+        estimator, state, history = self.estimator, self.state, self.history
+        sgd = estimator.solver == "sgd"
+        if sgd and estimator.learning_rate == "invscaling":
+            state.rate = (
+                float(estimator.learning_rate_init)
+                / (history.t + 1) ** estimator.power_t
+            )
+        if history.no_improvement <= estimator.n_iter_no_change:
+            return False
+        what = "Training loss" if history.validation_scores is None else None
+        message = (
+            f"{what or 'Validation score'} did not improve more than "
+            f"tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
+        )
+        if sgd and estimator.learning_rate == "adaptive":
+            if state.rate > 1e-6:
+                state.rate /= 5.0
+                history.no_improvement = 0
+                self._say(f"{message} Setting learning rate to {state.rate:f}")
+                return False
+            message += " Learning rate too small."
+        self._say(f"{message} Stopping.")
+        return True
+
+    def _say(self, message):
+        if self.estimator.verbose:
+            print(message)
+
+    def _warn_about_max_iter(self, n_epochs):
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({n_epochs}) "
+            "reached and the optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _divergence_message(self, loss):
+        return (
+            "Solver produced non-finite parameter weights. The loss became "
+            f"{loss} in epoch {self.history.n_iter + 1} with learning rate "
+            f"{self.state.rate:g}. The input data may contain large values and need "
+            "to be preprocessed (for instance by StandardScaler), or "
+            "learning_rate_init may be too large."
+        )
+
+    def _theta_now(self):
+        theta = np.empty(self.network.n_params, self.network.dtype)
+        self.network.get_parameters(theta)
+        return theta
+
+    def attributes(self):
+        """Return the fitted attributes as they are now."""
+        return weight_attributes(self._theta_now(), self.sizes)
+
+    def epochs_done(self):
+        """Return how many whole epochs this trainer has finished."""
+        return self._done[0]
+
+    def finish(self):
+        """Return theta and the solver's state after the last whole epoch."""
+        n_epochs, which, steps = self._done
+        self._live()[:] = self._saved[which]
+        surplus = self.history.n_iter - n_epochs
+        if surplus > 0:  # interrupted between the record and the copy
+            del self.history.loss_curve[-surplus:]
+            self.history.n_iter -= surplus
+            self.history.t -= surplus * self.problem.n_train
+        state = SolverState(
+            self.estimator.solver, self.network.get_slots(), self.state.rate, *steps
+        )
+        return self._theta_now(), state
+
+
+def weight_attributes(theta, sizes):
+    """Return `coefs_` and `intercepts_` as views of theta."""
+    coefs, intercepts = weights.views(theta, sizes)
+    return {"coefs_": coefs, "intercepts_": intercepts}
+
+
+def new_state(estimator, theta):
+    """Return a solver's state before its first step."""
+    slots = np.zeros((SOLVERS[estimator.solver].n_slots, theta.size), theta.dtype)
+    return SolverState(estimator.solver, slots, float(estimator.learning_rate_init))
+
+
+def set_loss_scale(network, estimator, Y):
+    """Make squared errors a mean over outputs where scikit-learn has one.
+
+    Its gradient is that of the sum; the estimators that only have to agree with
+    themselves report the sum.
+    """
+    mean = estimator._loss_name() == "squared_error" and not estimator._continues
+    network.hyper[at.LOSS_SCALE] = 1.0 / Y.shape[1] if mean else 1.0
+
+
+def batch_size(estimator, n):
+    """Return the rows of a mini-batch, at most n."""
+    if isinstance(estimator.batch_size, str):
+        return min(200, n)
+    if estimator.batch_size > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than "
+            "sample size. It is going to be clipped",
+            stacklevel=5,
+        )
+    return int(min(estimator.batch_size, n))
