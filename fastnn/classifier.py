@@ -1,5 +1,7 @@
 """`MLPClassifier`: scikit-learn's, compiled."""
 
+from typing import ClassVar
+
 from sklearn.base import ClassifierMixin
 
 from .estimator import MLPEstimator
@@ -68,7 +70,7 @@ n_features_in_, feature_names_in_
     array([0, 0, 0])
     """
 
-    _parameter_constraints: dict = {**CONSTRAINTS}
+    _parameter_constraints: ClassVar[dict] = {**CONSTRAINTS}
     _continues = False
 
     def __init__(

@@ -1,5 +1,7 @@
 """`MLPEstimator`: the whole neural network as one scikit-learn estimator."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, r2_score
@@ -181,7 +183,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     array([0, 0, 0])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "task": [StrOptions({"classification", "regression"})],
         "loss": [StrOptions({"auto", "log_loss", "squared_error", "poisson"})],

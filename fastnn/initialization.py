@@ -1,5 +1,7 @@
 """Initial weights, drawn as scikit-learn draws them."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -29,7 +31,7 @@ def glorot_uniform(sizes, activation, random_state, dtype):
     """
     factor = 2.0 if activation == "logistic" else 6.0
     coefs, intercepts = [], []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         bound = np.sqrt(factor / (fan_in + fan_out))
         W = random_state.uniform(-bound, bound, (fan_in, fan_out))
         b = random_state.uniform(-bound, bound, fan_out)

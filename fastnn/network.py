@@ -4,8 +4,16 @@ import math
 
 import numpy as np
 
-from .kernels import _host, layout, loading, passes, products, sparse, training
-from .kernels import transposition
+from .kernels import (
+    _host,
+    layout,
+    loading,
+    passes,
+    products,
+    sparse,
+    training,
+    transposition,
+)
 from .kernels import layout as at
 from .variants import ACTIVATIONS, LOSSES, OUTPUTS, SOLVERS
 
@@ -112,7 +120,8 @@ class Network:
         header[at.WEIGHTED] = weighted
         layers = self._lay_out_parameters(header)
         self._lay_out_arena(header, layers, batch_size)
-        self._set_addresses(header, layers, activation, (loss, output), solver, validates)
+        ends = (loss, output)
+        self._set_addresses(header, layers, activation, ends, solver, validates)
         self._assemble(header, layers)
 
     def _lay_out_parameters(self, header):

@@ -1,5 +1,7 @@
 """`MLPRegressor`: scikit-learn's, compiled."""
 
+from typing import ClassVar
+
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
@@ -71,7 +73,7 @@ n_features_in_, feature_names_in_
     1.0
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson"})],
     }

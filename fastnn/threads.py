@@ -9,6 +9,7 @@ wherever threads are unsafe, and nobody notices:
   the layer would abort the process.
 """
 
+import contextlib
 import functools
 import os
 import threading
@@ -27,10 +28,8 @@ _one_at_a_time = threading.Lock()
 def _after_fork():
     global _unsafe_after_fork, _one_at_a_time
     _one_at_a_time = threading.Lock()
-    try:
+    with contextlib.suppress(ValueError):  # no layer was started before the fork
         _unsafe_after_fork |= numba.threading_layer() == "omp"
-    except ValueError:  # no layer was started before the fork
-        pass
 
 
 if hasattr(os, "register_at_fork"):

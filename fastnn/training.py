@@ -298,10 +298,11 @@ class Trainer:
             )
         if history.no_improvement <= estimator.n_iter_no_change:
             return False
-        what = "Training loss" if history.validation_scores is None else None
+        validated = history.validation_scores is not None
+        what = "Validation score" if validated else "Training loss"
         message = (
-            f"{what or 'Validation score'} did not improve more than "
-            f"tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
+            f"{what} did not improve more than tol={estimator.tol:f} "
+            f"for {estimator.n_iter_no_change} consecutive epochs."
         )
         if sgd and estimator.learning_rate == "adaptive":
             if state.rate > 1e-6:

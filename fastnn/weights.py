@@ -3,6 +3,8 @@
 theta = [W0 | W1 | ... | b0 | b1 | ...], each W row-major (fan_in, fan_out).
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -29,7 +31,7 @@ def views(theta, sizes):
     """Return coefs and intercepts as views of theta."""
     coefs, intercepts = [], []
     start = 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         stop = start + fan_in * fan_out
         coefs.append(theta[start:stop].reshape(fan_in, fan_out))
         start = stop

@@ -27,7 +27,7 @@ SQRT2 = 1.4142135623730951
 
 @exact_inner
 def exp32(z):
-    """exp of a float32, within 2 ulp; inf above 88.72, 0 below -87.33."""
+    """Exponential of a float32, within 2 ulp; inf above 88.72, 0 below -87.33."""
     x = z
     x = _f(88.3) if x > _f(88.3) else x
     x = _f(-87.3) if x < _f(-87.3) else x
@@ -49,7 +49,7 @@ def exp32(z):
 
 @exact_inner
 def exp64(z):
-    """exp of a float64, within 2 ulp; inf above 709.7, 0 below -708.3."""
+    """Exponential of a float64, within 2 ulp; inf above 709.7, 0 below -708.3."""
     x = z
     x = 709.0 if x > 709.0 else x
     x = -708.0 if x < -708.0 else x

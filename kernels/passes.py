@@ -124,9 +124,7 @@ def forward_rows(net, arena, X, columns, starts, order, begin, first, last):
     """Load rows [first, last) and take them to the last layer's raw outputs."""
     rows = last - first
     n_layers = net[at.N_LAYERS]
-    call_load(
-        net[at.LOAD], net, arena, X, columns, starts, order, begin, first, last
-    )
+    call_load(net[at.LOAD], net, arena, X, columns, starts, order, begin, first, last)
     a_stride = net[at.INPUT_STRIDE]
     a0 = net[at.INPUT0] + first * a_stride
     for layer in range(n_layers):
@@ -242,9 +240,7 @@ def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
             net[at.TRANSPOSE], arena, z0 + g * stride, stride, t0, at.GROUP, size, width
         )
         gather_targets(net, arena, Y, order, begin + first + g, u0, size)
-        call_loss(
-            net[at.LOSS], arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP
-        )
+        call_loss(net[at.LOSS], arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP)
         if net[at.WEIGHTED] != 0:
             weigh_rows(
                 net,
@@ -265,9 +261,7 @@ def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
 
 
 @unit(ROW_PASS)
-def row_pass(
-    net, arena, X, columns, starts, Y, weight, order, begin, rows, worker
-):
+def row_pass(net, arena, X, columns, starts, Y, weight, order, begin, rows, worker):
     """Take a worker's share of a block's rows forward and back.
 
     Parameters
@@ -297,16 +291,12 @@ def row_pass(
             first,
             last,
         )
-        loss_and_delta(
-            net, arena, Y, weight, order, begin, first, last - first, worker
-        )
+        loss_and_delta(net, arena, Y, weight, order, begin, first, last - first, worker)
         backward_rows(net, arena, first, last - first)
 
 
 @unit(PREDICT_PASS)
-def predict_pass(
-    net, arena, X, columns, starts, order, out, begin, rows, worker
-):
+def predict_pass(net, arena, X, columns, starts, order, out, begin, rows, worker):
     """Write the outputs of a worker's share of a block's rows.
 
     out : vector, OUT, row-major (n_rows, N_OUTPUTS)
@@ -447,8 +437,6 @@ def weight_pass(
     """
     shares = net[at.SHARES] + worker
     for tile in range(net[shares], net[shares + 1]):
-        tile_gradient(
-            net, arena, X, columns, starts, order, begin, rows, stage, tile
-        )
+        tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, tile)
         if stage & LAST_BLOCK:
             update_tile(net, arena, hyper, tile)

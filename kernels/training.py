@@ -121,9 +121,7 @@ def stage_of(block, block_rows, rows):
 
 
 @unit(TRAIN)
-def train_serial(
-    net, arena, hyper, X, columns, starts, Y, weight, order, first, last
-):
+def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first, last):
     """Train on mini-batches [first, last) of the epoch, on the calling thread.
 
     Parameters

@@ -67,8 +67,12 @@ def run_digits(options: argparse.Namespace) -> None:
     print_candidates(search)
     print()
     _print_result(search, "fastnn", times, parts)
-    if options.no_compare:
-        return
+    if not options.no_compare:
+        _compare(times, parts, words)
+
+
+def _compare(times: Times, parts: list, words: dict) -> None:
+    """Run scikit-learn's search and print the ratio of the times."""
     network = _new_network(sklearn.neural_network.MLPClassifier)
     other, other_times = _search(network, "scikit-learn", parts, **words)
     print()
@@ -79,7 +83,7 @@ def run_digits(options: argparse.Namespace) -> None:
     print(
         "Measured: wall time of GridSearchCV.fit with the final fit on all rows to "
         f"tune,\nonce for each library in this process, the same grid, folds and "
-        f"random_state,\nn_jobs={joblib.effective_n_jobs(options.n_jobs)}; "
+        f"random_state,\nn_jobs={joblib.effective_n_jobs(words['n_jobs'])}; "
         "compilation apart. Other programs that run now change it."
     )
 

@@ -170,6 +170,14 @@ def _add_tune(commands) -> None:
         default=[],
         help="a column to leave out; may be given several times",
     )
+    _add_search(tune)
+    _add_jobs(tune)
+    tune.set_defaults(run=_run_tune)
+
+
+def _add_search(tune: _Parser) -> None:
+    """Add the options of the random search."""
+    add = tune.add_argument
     add(
         "--test-size",
         type=_fraction,
@@ -199,8 +207,6 @@ def _add_tune(commands) -> None:
         metavar="S",
         help="seed of the split, the folds, the draws and the networks (default: 0)",
     )
-    _add_jobs(tune)
-    tune.set_defaults(run=_run_tune)
 
 
 def _add_jobs(parser: _Parser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from typing import Any
@@ -11,9 +12,12 @@ from sklearn.base import clone
 
 from fastnn.cli.report import print_pair
 
+# A small network runs on one thread; a large one on several, by other code.
+HIDDEN_LAYERS = [(4,), (512, 512)]
+
 
 def warm_up(network: Any, settings: list[dict], n_classes: int) -> float:
-    """Fit tiny networks, so that later fits find all code compiled.
+    """Fit networks for one epoch, so that later fits find all code compiled.
 
     Parameters
     ----------
@@ -33,14 +37,14 @@ def warm_up(network: Any, settings: list[dict], n_classes: int) -> float:
     X = rng.standard_normal((max(60, 20 * n_classes), 4))
     y = np.arange(len(X)) % n_classes if n_classes else X[:, 0]
     start = time.perf_counter()
-    for words in settings:
-        tiny = clone(network).set_params(
-            **{"hidden_layer_sizes": (4,), "max_iter": 1, "batch_size": 16, **words}
+    for words, sizes in itertools.product(settings, HIDDEN_LAYERS):
+        tried = clone(network).set_params(
+            **{"hidden_layer_sizes": sizes, "max_iter": 1, "batch_size": 50, **words}
         )
         with warnings.catch_warnings():
             # One epoch never converges.
             warnings.simplefilter("ignore")
-            tiny.fit(X, y).predict(X)
+            tried.fit(X, y).predict(X)
     return time.perf_counter() - start
 
 
