@@ -350,16 +350,34 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _outputs(self, X, activation=None):
         """Return the output layer's values for X, (n_samples, n_outputs)."""
-        check_is_fitted(self, "coefs_")
-        sizes = weights.sizes_of(self.coefs_, self.intercepts_)
-        single = self.coefs_[0].dtype == np.float32
-        dtype = np.dtype(np.float32 if single else np.float64)
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        theta, sizes = weights.read(self)
+        X = self._validate_samples(X, theta.dtype)
+        output = activation or self.out_activation_
+        return predict(theta, sizes, self.activation, output, X, self.n_threads)
+
+    def _validate_samples(self, X, dtype):
+        """Return X as the kernels read it, or raise.
+
+        A plain array that needs no conversion takes a short cut: scikit-learn's
+        validation costs more than the prediction of a row.
+        """
+        if (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype == dtype
+            and X.flags.carray
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+            and np.isfinite(X).all()
+        ):
+            return X
         X = validate_data(
             self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False
         )
-        theta = weights.as_vector(self.coefs_, self.intercepts_, dtype)
-        output = activation or self.out_activation_
-        return predict(theta, sizes, self.activation, output, X, self.n_threads)
+        return fitting.for_kernels(X)
 
     def predict(self, X):
         """Predict class labels or values.
@@ -450,6 +468,12 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         score = r2_score if self._is_regressor() else accuracy_score
         return score(y, self.predict(X), sample_weight=sample_weight)
 
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_shared", None)
+        return state
+
     def __setstate__(self, state):
         super().__setstate__(state)
-        fitting.share_memory(self)
+        if "coefs_" in self.__dict__:
+            fitting.share_memory(self)

@@ -130,10 +130,10 @@ def _prepare(estimator, X, y, sample_weight, incremental):
         _check_sizes(estimator, sizes)
     estimator.n_outputs_ = n_outputs
     weight = _check_weight(sample_weight, X)
-    return Problem(Rows(_for_kernels(X)), Y, weight), sizes, first
+    return Problem(Rows(for_kernels(X)), Y, weight), sizes, first
 
 
-def _for_kernels(X):
+def for_kernels(X):
     """Return X as a plain aligned array, or CSR with sorted indices."""
     if hasattr(X, "indptr"):
         return X if X.has_sorted_indices else X.sorted_indices()
@@ -142,7 +142,7 @@ def _for_kernels(X):
 
 def _check_sizes(estimator, sizes):
     """Raise if a fit that goes on has another architecture."""
-    known = weights.sizes_of(estimator.coefs_, estimator.intercepts_)
+    _, known = weights.read(estimator)
     if known != sizes:
         raise ValueError(
             f"The network has layers of {known} units, but hidden_layer_sizes and "
@@ -191,7 +191,7 @@ def _initialize_weights(estimator, sizes, dtype):
         sizes, estimator.activation, estimator._random_state, dtype
     )
     theta = weights.as_vector(coefs, intercepts, dtype)
-    estimator.__dict__.update(weight_attributes(theta, sizes))
+    weights.Shared(theta, sizes).publish(estimator)
     estimator._optimizer = None
     estimator._best_theta = theta.copy() if estimator.early_stopping else None
     if estimator.solver != "lbfgs":
@@ -283,7 +283,7 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
     dtype = problem.Y.dtype
     if estimator.early_stopping:
         _split(estimator, problem)
-    theta = weights.as_vector(estimator.coefs_, estimator.intercepts_, dtype)
+    theta, _ = weights.read(estimator)
     keeps = incremental or estimator._continues
     state = estimator._optimizer if keeps else None
     if state is not None and not state.suits(estimator.solver, theta.size, dtype):
@@ -319,7 +319,7 @@ def _publish(estimator, trainer, sizes):
     if trainer.history.validation_scores is not None:
         theta = trainer.history.best_theta.copy()
     _check_finite(theta, estimator)
-    estimator.__dict__.update(weight_attributes(theta, sizes))
+    weights.Shared(theta, sizes).publish(estimator)
     estimator._optimizer = state
     _publish_history(estimator, trainer.history)
 
@@ -337,7 +337,7 @@ def _check_finite(theta, estimator):
 def _fit_lbfgs(estimator, problem, sizes, reporter):
     """Train by L-BFGS and publish the result."""
     dtype = problem.Y.dtype
-    theta = weights.as_vector(estimator.coefs_, estimator.intercepts_, dtype)
+    theta, _ = weights.read(estimator)
     ends = (estimator._loss_name(), estimator.out_activation_)
     objective = lbfgs.Objective(estimator, problem, sizes, ends, dtype)
     last = []
@@ -346,7 +346,7 @@ def _fit_lbfgs(estimator, problem, sizes, reporter):
     except KeyboardInterrupt as error:
         if last:
             theta = last[0].astype(dtype)
-            estimator.__dict__.update(weight_attributes(theta, sizes))
+            weights.Shared(theta, sizes).publish(estimator)
             error._fastnn_kept = True
         raise
     _check_finite(theta, estimator)
@@ -355,7 +355,7 @@ def _fit_lbfgs(estimator, problem, sizes, reporter):
             f"The loss of the solution found by lbfgs is {loss}: the targets or the "
             "input data may be too large; scale them."
         )
-    estimator.__dict__.update(weight_attributes(theta, sizes))
+    weights.Shared(theta, sizes).publish(estimator)
     estimator.loss_, estimator.n_iter_ = loss, n_iter
     reporter.end_fit(lambda: weight_attributes(theta, sizes))
 
@@ -365,10 +365,6 @@ def share_memory(estimator):
 
     Read-only arrays, as from a memory-mapped file, stay where they are.
     """
-    coefs = estimator.__dict__.get("coefs_")
-    intercepts = estimator.__dict__.get("intercepts_")
-    if not coefs or not all(W.flags.writeable for W in [*coefs, *intercepts]):
-        return
-    theta = weights.as_vector(coefs, intercepts, coefs[0].dtype)
-    sizes = weights.sizes_of(coefs, intercepts)
-    estimator.__dict__.update(weight_attributes(theta, sizes))
+    arrays = [*estimator.__dict__.get("coefs_", []), *estimator.intercepts_]
+    if all(array.flags.writeable for array in arrays):
+        weights.Shared(*weights.read(estimator)).publish(estimator)

@@ -7,7 +7,7 @@ from sklearn.utils.optimize import _check_optimize_result
 from . import threads
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, count_parameters
+from .network import Network, Plan, count_parameters
 from .training import set_loss_scale
 
 
@@ -27,19 +27,19 @@ class Objective:
     def __init__(self, estimator, problem, sizes, ends, dtype):
         n = problem.n_train
         flops = 6.0 * count_parameters(sizes) * n
-        self.network = Network(
+        plan = Plan(
             sizes,
             estimator.activation,
             ends[1],
             dtype,
             n_workers=threads.count(estimator.n_threads, flops),
             sparse=problem.rows.sparse,
-            n_rows=n,
             batch_size=n,
             loss=ends[0],
             solver="lbfgs",
             weighted=problem.weight is not None,
         )
+        self.network = Network(plan, n)
         self.network.hyper[at.ALPHA] = estimator.alpha
         set_loss_scale(self.network, estimator, problem.Y)
         weight = problem.weight

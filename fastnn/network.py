@@ -1,5 +1,6 @@
 """A network's tables and memory for the kernels: built for one fit or prediction."""
 
+import functools
 import math
 
 import numpy as np
@@ -53,12 +54,12 @@ class Rows:
         return self.numbers, self.columns, self.starts
 
 
-class Network:
-    """Integer table, arena and hyper-parameters of one network.
+class Plan:
+    """A network's table, without memory: what `layout` calls `net`.
 
     Parameters
     ----------
-    sizes : sequence of int
+    sizes : tuple of int
         Units per layer, input and output included.
     activation : str
         Of the hidden layers.
@@ -69,8 +70,8 @@ class Network:
         Shares that the work of a batch is cut into.
     sparse : bool
         Whether X is CSR.
-    n_rows, batch_size : int
-        Rows of X, and of a mini-batch (or of a block of predictions).
+    batch_size : int
+        Rows of a mini-batch, or of a block of predictions.
     loss, solver : str or None
         None for a network that only predicts.
     weighted : bool
@@ -81,8 +82,8 @@ class Network:
     Attributes
     ----------
     net : vector of int64
-    arena : vector of dtype
-    hyper : vector of float64
+    arena_size : int
+        Numbers in the arena.
     """
 
     def __init__(
@@ -94,7 +95,6 @@ class Network:
         *,
         n_workers,
         sparse,
-        n_rows,
         batch_size,
         loss=None,
         solver=None,
@@ -107,14 +107,11 @@ class Network:
         self.n_layers = len(self.sizes) - 1
         self.trains = solver is not None
         self.n_slots = SOLVERS[solver].n_slots if self.trains else 0
-        self.n_params = count_parameters(self.sizes)
-        self.hyper = np.zeros(at.N_HYPER)
         header = np.zeros(at.HEADER, np.int64)
         header[at.N_LAYERS] = self.n_layers
         header[at.N_OUTPUTS] = self.sizes[-1]
         header[at.N_TARGETS] = 1 if output == "softmax" else self.sizes[-1]
         header[at.PANEL] = _host.panel_width(self.dtype.itemsize)
-        header[at.N_ROWS] = n_rows
         header[at.N_WORKERS] = n_workers
         header[at.SPARSE] = sparse
         header[at.WEIGHTED] = weighted
@@ -147,7 +144,7 @@ class Network:
         return stride
 
     def _lay_out_arena(self, header, layers, batch_size):
-        """Place every region of the arena and allocate it."""
+        """Place every region of the arena."""
         strides = [self._stride(self.sizes[0]), *layers[:, at.STRIDE]]
         row_bytes = (2 * sum(strides) - strides[0]) * self.dtype.itemsize
         block = max(_host.TILE_ROWS, min(batch_size, _BLOCK_BYTES // int(row_bytes)))
@@ -180,8 +177,7 @@ class Network:
         )
         n_workers = header[at.N_WORKERS]
         header[at.SCRATCH0] = regions.take(n_workers * header[at.SCRATCH_SIZE])
-        self.arena = regions.allocate(self.dtype)
-        self.arena[header[at.ONES0]] = 1
+        self.arena_size = regions.size
 
     def _tiles(self, layers, panel):
         """Cut every panel of weights into tiles of equal height, the last shorter."""
@@ -251,11 +247,47 @@ class Network:
         parts = (header, layers.ravel(), self.tiles.ravel(), shares)
         self.net = np.concatenate(parts).astype(np.int64)
 
+
+@functools.lru_cache(maxsize=256)
+def cached_plan(*arguments, **options):
+    """Return a plan that may be shared: predictions do not change it."""
+    return Plan(*arguments, **options)
+
+
+class Network:
+    """A plan with memory of its own.
+
+    Parameters
+    ----------
+    plan : Plan
+    n_rows : int
+        Rows that an epoch of training goes through.
+
+    Attributes
+    ----------
+    net : vector of int64
+    arena : vector of floats
+    hyper : vector of float64
+    """
+
+    def __init__(self, plan, n_rows=0):
+        self.plan = plan
+        self.dtype = plan.dtype
+        self.sizes = plan.sizes
+        self.n_params = count_parameters(plan.sizes)
+        self.net = plan.net
+        if n_rows:
+            self.net = plan.net.copy()
+            self.net[at.N_ROWS] = n_rows
+        self.arena = _aligned_zeros(plan.arena_size, plan.dtype)
+        self.arena[plan.net[at.ONES0]] = 1
+        self.hyper = np.zeros(at.N_HYPER)
+
     def set_parameters(self, theta):
         """Copy parameters, in row-major order, into the arena."""
         pack = layout.pack[self.dtype]
         pack(self.net, self.arena, theta, self.net[at.P0])
-        if self.trains and self.n_layers > 1:
+        if self.plan.trains and self.plan.n_layers > 1:
             layout.refresh_transposes[self.dtype](self.net, self.arena, 1)
 
     def get_parameters(self, theta):
@@ -275,7 +307,7 @@ class Network:
 
     def get_slots(self):
         """Return a copy of the solver's slots, (n_slots, n_params)."""
-        slots = np.empty((self.n_slots, self.n_params), self.dtype)
+        slots = np.empty((self.plan.n_slots, self.n_params), self.dtype)
         for i, slot in enumerate(slots):
             start = self.net[at.SLOT0] + i * self.net[at.N_PACKED]
             layout.unpack[self.dtype](self.net, self.arena, slot, start)
@@ -294,12 +326,12 @@ class _Regions:
         self.size += _host.round_up(int(n), self.unit)
         return start
 
-    def allocate(self, dtype):
-        """Return zeros whose first byte lies on a boundary of 64 bytes."""
-        spare = 64 // dtype.itemsize
-        memory = np.zeros(self.size + spare, dtype)
-        skip = -memory.ctypes.data % 64 // dtype.itemsize
-        return memory[skip : skip + self.size]
+
+def _aligned_zeros(size, dtype):
+    """Return zeros whose first byte lies on a boundary of 64 bytes."""
+    memory = np.zeros(size + 64 // dtype.itemsize, dtype)
+    skip = -memory.ctypes.data % 64 // dtype.itemsize
+    return memory[skip : skip + size]
 
 
 def count_parameters(sizes):

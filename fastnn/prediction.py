@@ -5,11 +5,12 @@ import numpy as np
 from . import threads
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, Rows, count_parameters
+from .network import Network, Rows, cached_plan, count_parameters
 
-# Rows whose activations are held at once. Fixed, so that it does not depend on
-# anything but the network; outputs do not depend on it at all.
-BLOCK_ROWS = 1536
+# Rows whose activations are held at once: few for few rows, so that their memory is
+# small. Outputs do not depend on it.
+BLOCK_ROWS = (6, 96, 1536)
+_IN_ORDER = np.empty(0, np.int64)
 
 
 def predict(theta, sizes, activation, output, X, n_threads=None):
@@ -30,18 +31,19 @@ def predict(theta, sizes, activation, output, X, n_threads=None):
     """
     rows = Rows(X)
     n_workers = threads.count(n_threads, 2.0 * count_parameters(sizes) * rows.n)
-    network = Network(
+    fitting = [size for size in BLOCK_ROWS if size >= rows.n]
+    plan = cached_plan(
         sizes,
         activation,
         output,
         theta.dtype,
         n_workers=n_workers,
         sparse=rows.sparse,
-        n_rows=rows.n,
-        batch_size=min(rows.n, BLOCK_ROWS),
+        batch_size=fitting[0] if fitting else BLOCK_ROWS[-1],
     )
+    network = Network(plan)
     network.set_parameters(theta)
-    return outputs_of(network, rows, np.empty(0, np.int64))
+    return outputs_of(network, rows, _IN_ORDER)
 
 
 def outputs_of(network, rows, order):

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from . import targets, threads, weights
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, count_parameters
+from .network import Network, Plan, count_parameters
 from .prediction import outputs_of
 from .variants import SOLVERS
 
@@ -139,20 +139,20 @@ class Trainer:
         flops = 6.0 * count_parameters(sizes) * self.batch_size
         self.n_batches = -(-problem.n_train // self.batch_size)
         self.batches_per_call = max(1, int(_FLOPS_PER_CALL / flops))
-        self.network = Network(
+        plan = Plan(
             sizes,
             estimator.activation,
             ends[1],
             theta.dtype,
             n_workers=threads.count(estimator.n_threads, flops),
             sparse=problem.rows.sparse,
-            n_rows=problem.n_train,
             batch_size=self.batch_size,
             loss=ends[0],
             solver=estimator.solver,
             weighted=problem.weight is not None,
             validates=problem.validation is not None,
         )
+        self.network = Network(plan, problem.n_train)
         self.network.set_parameters(theta)
         self.state = state or new_state(estimator, theta)
         self.network.set_slots(self.state.slots)

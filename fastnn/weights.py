@@ -3,6 +3,7 @@
 theta = [W0 | W1 | ... | b0 | b1 | ...], each W row-major (fan_in, fan_out).
 """
 
+import operator
 from itertools import pairwise
 
 import numpy as np
@@ -42,25 +43,47 @@ def views(theta, sizes):
 
 
 def as_vector(coefs, intercepts, dtype):
-    """Return theta: the arrays' own base if they still share one, else a copy."""
+    """Return a copy of all parameters as theta."""
     parts = [*coefs, *intercepts]
-    base = getattr(parts[0], "base", None)
-    if _are_views_of(parts, base, dtype):
-        return base
     return np.concatenate([np.asarray(part, dtype).ravel() for part in parts])
 
 
-def _are_views_of(parts, base, dtype):
-    if not isinstance(base, np.ndarray) or base.ndim != 1 or base.dtype != dtype:
-        return False
-    place = base.__array_interface__["data"][0]
-    for part in parts:
-        if (
-            not isinstance(part, np.ndarray)
-            or part.base is not base
-            or not part.flags.c_contiguous
-            or part.__array_interface__["data"][0] != place
-        ):
-            return False
-        place += part.nbytes
-    return place == base.__array_interface__["data"][0] + base.nbytes
+class Shared:
+    """Remembers which vector an estimator's `coefs_` and `intercepts_` are views of.
+
+    As long as the lists hold the very same arrays, the vector holds their numbers,
+    whatever was written into them, and need not be put together again.
+    """
+
+    def __init__(self, theta, sizes):
+        self.theta, self.sizes = theta, tuple(sizes)
+        self.coefs, self.intercepts = views(theta, sizes)
+
+    def publish(self, estimator):
+        """Make the views the estimator's weights."""
+        estimator.coefs_ = list(self.coefs)
+        estimator.intercepts_ = list(self.intercepts)
+        estimator._shared = self
+
+    def is_current(self, estimator):
+        """Return whether the estimator's lists still hold these views."""
+        return (
+            type(estimator.coefs_) is list
+            and type(estimator.intercepts_) is list
+            and len(estimator.coefs_) == len(self.coefs)
+            and len(estimator.intercepts_) == len(self.intercepts)
+            and all(map(operator.is_, estimator.coefs_, self.coefs))
+            and all(map(operator.is_, estimator.intercepts_, self.intercepts))
+        )
+
+
+def read(estimator):
+    """Return an estimator's theta and sizes, as its weights are now."""
+    shared = estimator.__dict__.get("_shared")
+    if shared is not None and shared.is_current(estimator):
+        return shared.theta, shared.sizes
+    coefs, intercepts = estimator.coefs_, estimator.intercepts_
+    sizes = sizes_of(coefs, intercepts)
+    single = np.asarray(coefs[0]).dtype == np.float32
+    dtype = np.dtype(np.float32 if single else np.float64)
+    return as_vector(coefs, intercepts, dtype), sizes

@@ -1,0 +1,192 @@
+"""Networks, data and calls shared by the kernels' tests."""
+
+import numba
+import numpy as np
+import pytest
+import reference
+
+from fastnn.kernels import _host, training
+from fastnn.kernels import layout as at
+from fastnn.network import Network, Rows, count_parameters
+
+JIT_DISABLED = _host.JIT_DISABLED
+DTYPES = (np.dtype("float32"), np.dtype("float64"))
+CANARY = 12345.0  # stands where a kernel must not write
+
+# Numba has no bounds checks in parallel code; without a compiler the parallel
+# kernels run as loops and are tested as such.
+needs_parallel = pytest.mark.skipif(
+    bool(numba.config.BOUNDSCHECK), reason="bounds checks exclude parallel code"
+)
+
+
+def few_or_many(few, many):
+    """Return the larger number where kernels are compiled."""
+    return few if JIT_DISABLED else many
+
+
+def tolerance(dtype, float64=1e-12, float32=2e-4):
+    """Return the relative error allowed, given the size of a result's terms.
+
+    Sums of some hundred terms lose two or three digits of 16, or of 7.
+    """
+    return float64 if dtype == np.float64 else float32
+
+
+def assert_close(got, want, dtype, float64=1e-12, float32=2e-4, name=""):
+    """Compare with an error that is relative to the largest number."""
+    want = np.asarray(want, float)
+    bound = tolerance(dtype, float64, float32) * max(1.0, np.abs(want).max(initial=0))
+    np.testing.assert_allclose(got, want, rtol=0, atol=bound, err_msg=name)
+
+
+def random_theta(sizes, dtype, seed=0):
+    """Parameters of the size that initial weights have."""
+    rng = np.random.default_rng(seed)
+    coefs = [
+        rng.standard_normal((m, n)) / np.sqrt(m)
+        for m, n in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+    intercepts = [0.3 * rng.standard_normal(n) for n in sizes[1:]]
+    return reference.join(coefs, intercepts).astype(dtype)
+
+
+def random_data(n, sizes, ends, dtype, seed=1):
+    """X and targets that suit the loss, rounded to dtype."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, sizes[0])).astype(dtype)
+    k = sizes[-1]
+    if ends[1] == "softmax":
+        Y = rng.integers(0, k, (n, 1))
+    elif ends[1] == "logistic":
+        Y = rng.integers(0, 2, (n, k))
+    elif ends[1] == "exp":
+        Y = rng.poisson(1.5, (n, k))
+    else:
+        Y = rng.standard_normal((n, k))
+    return X, Y.astype(dtype)
+
+
+SQUARED = ("squared_error", "identity")
+SOFTMAX = ("log_loss", "softmax")
+LOGISTIC = ("log_loss", "logistic")
+POISSON = ("poisson", "exp")
+
+
+class Net:
+    """A network with its data, trained by the kernels alone.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+    X, Y : arrays of dtype; X may be CSR
+    weight : vector or None
+    options : further arguments of `Network`
+    """
+
+    def __init__(
+        self, sizes, X, Y, ends=SQUARED, activation="tanh", weight=None, **options
+    ):
+        self.dtype = Y.dtype
+        rows = Rows(X)
+        options = {
+            "n_workers": 1,
+            "batch_size": rows.n,
+            "solver": "lbfgs",
+            "validates": True,
+            **options,
+        }
+        self.network = Network(
+            sizes,
+            activation,
+            ends[1],
+            self.dtype,
+            sparse=rows.sparse,
+            n_rows=rows.n,
+            loss=ends[0],
+            weighted=weight is not None,
+            **options,
+        )
+        self.rows, self.Y = rows, Y.reshape(-1)
+        self.weight = np.empty(0, self.dtype) if weight is None else weight
+        self.net, self.arena = self.network.net, self.network.arena
+        self.hyper = self.network.hyper
+        self.set_hyper(LOSS_SCALE=1.0, POWER_1=1.0, POWER_2=1.0, MOMENTUM=0.9)
+        self.set_hyper(RATE=0.01, BETA_1=0.9, BETA_2=0.999, EPSILON=1e-8)
+        self.set_hyper(TINY=float(np.finfo(self.dtype).tiny) * 8)
+
+    def set_hyper(self, **values):
+        """Set hyper-parameters by their names in `layout`."""
+        for name, value in values.items():
+            self.hyper[getattr(at, name)] = value
+
+    def set_theta(self, theta):
+        """Put parameters into the arena."""
+        self.network.set_parameters(np.asarray(theta, self.dtype))
+
+    @property
+    def theta(self):
+        """The parameters now."""
+        theta = np.empty(count_parameters(self.network.sizes), self.dtype)
+        self.network.get_parameters(theta)
+        return theta
+
+    @property
+    def gradient(self):
+        """The gradient of the last batch, as `keep_gradient` leaves it."""
+        theta = np.empty(count_parameters(self.network.sizes), self.dtype)
+        self.network.get_gradient(theta)
+        return theta
+
+    def field(self, layer, name):
+        """Return a number of a layer's record."""
+        return int(self.net[at.HEADER + layer * at.LAYER + getattr(at, name)])
+
+    def train(self, parallel=False, order=None, batches=None):
+        """Train on an epoch, or on some of its batches; return the mean loss."""
+        order = np.empty(0, np.int64) if order is None else order
+        first, last = batches or (0, -(-self.net[at.N_ROWS] // self.net[at.BATCH]))
+        kernel = training.train_parallel if parallel else training.train_serial
+        self.set_hyper(LOSS_SUM=0.0, LOSS_COUNT=0.0)
+        kernel[self.dtype](
+            self.net,
+            self.arena,
+            self.hyper,
+            *self.rows.arrays,
+            self.Y,
+            self.weight,
+            order,
+            first,
+            last,
+        )
+        count = self.hyper[at.LOSS_COUNT]
+        return self.hyper[at.LOSS_SUM] / count if count else 0.0
+
+    def predict(self, parallel=False, order=None):
+        """Return the outputs of all rows, or of those in order."""
+        order = np.empty(0, np.int64) if order is None else order
+        n, k = order.size or self.rows.n, self.network.sizes[-1]
+        out = np.full((n + 2) * k, CANARY, self.dtype)
+        kernel = training.predict_parallel if parallel else training.predict_serial
+        kernel[self.dtype](
+            self.net, self.arena, *self.rows.arrays, order, out[k : (n + 1) * k], n
+        )
+        assert (out[:k] == CANARY).all()
+        assert (out[(n + 1) * k :] == CANARY).all()
+        return out[k : (n + 1) * k].reshape(n, k)
+
+    def padding(self, start):
+        """Return the numbers of P, a slot or G that belong to no parameter."""
+        n_packed = int(self.net[at.N_PACKED])
+        used = np.zeros(n_packed, bool)
+        arena = np.zeros_like(self.arena)
+        ones = np.ones(count_parameters(self.network.sizes), self.dtype)
+        at.pack[self.dtype](self.net, arena, ones, 0)
+        used = arena[:n_packed] != 0
+        assert used.sum() == ones.size
+        return self.arena[start : start + n_packed][~used]
+
+
+def same_bits(left, right):
+    """Return whether two arrays hold the same bits."""
+    return left.dtype == right.dtype and left.tobytes() == right.tobytes()
