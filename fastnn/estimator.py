@@ -9,12 +9,11 @@ from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from . import fitting, targets, weights
+from . import fitting, prediction, targets
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .parameters import CONSTRAINTS
-from .prediction import predict
 
 
 def _is_classifier(estimator):
@@ -352,32 +351,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         """Return the output layer's values for X, (n_samples, n_outputs)."""
         if not hasattr(self, "coefs_"):
             check_is_fitted(self)
-        theta, sizes = weights.read(self)
-        X = self._validate_samples(X, theta.dtype)
-        output = activation or self.out_activation_
-        return predict(theta, sizes, self.activation, output, X, self.n_threads)
-
-    def _validate_samples(self, X, dtype):
-        """Return X as the kernels read it, or raise.
-
-        A plain array that needs no conversion takes a short cut: scikit-learn's
-        validation costs more than the prediction of a row.
-        """
-        if (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype == dtype
-            and X.flags.carray
-            and X.shape[0] > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-            and np.isfinite(X).all()
-        ):
-            return X
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False
-        )
-        return fitting.for_kernels(X)
+        return prediction.outputs(self, X, activation or self.out_activation_)
 
     def predict(self, X):
         """Predict class labels or values.
@@ -437,6 +411,8 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     def decision_function(self, X):
         """Return the raw outputs, before softmax or the logistic function.
 
+        Only for classification: scikit-learn's regressors have no such method.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -444,7 +420,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+        ndarray of shape (n_samples,) for one output, else (n_samples, n_outputs)
         """
         outputs = self._outputs(X, "identity")
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs

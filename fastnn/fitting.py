@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from . import initialization, lbfgs, targets, weights
 from .callbacks import Reporter
 from .kernels import _jit
-from .network import Rows
+from .network import Rows, for_kernels
 from .parameters import hidden_sizes
 from .training import History, Problem, Trainer, weight_attributes
 
@@ -111,7 +111,7 @@ def _prepare(estimator, X, y, sample_weight, incremental):
         accept_sparse="csr",
         multi_output=True,
         y_numeric=regression,
-        dtype=dtypes[estimator.dtype] if first else estimator.coefs_[0].dtype,
+        dtype=dtypes[estimator.dtype] if first else weights.read(estimator)[0].dtype,
         order="C",
         reset=first,
     )
@@ -131,13 +131,6 @@ def _prepare(estimator, X, y, sample_weight, incremental):
     estimator.n_outputs_ = n_outputs
     weight = _check_weight(sample_weight, X)
     return Problem(Rows(for_kernels(X)), Y, weight), sizes, first
-
-
-def for_kernels(X):
-    """Return X as a plain aligned array, or CSR with sorted indices."""
-    if hasattr(X, "indptr"):
-        return X if X.has_sorted_indices else X.sorted_indices()
-    return np.require(np.asarray(X), requirements=["C", "A"])
 
 
 def _check_sizes(estimator, sizes):
@@ -193,7 +186,7 @@ def _initialize_weights(estimator, sizes, dtype):
     theta = weights.as_vector(coefs, intercepts, dtype)
     weights.Shared(theta, sizes).publish(estimator)
     estimator._optimizer = None
-    estimator._best_theta = theta.copy() if estimator.early_stopping else None
+    estimator._best_theta = None
     if estimator.solver != "lbfgs":
         _publish_history(estimator, _new_history(estimator))
 
@@ -208,7 +201,8 @@ def _history_of(estimator):
     """Return what earlier calls recorded, as a history to extend.
 
     `n_iter_` counts from 0 in each call, as in scikit-learn, but for estimators
-    that continue exactly.
+    that continue exactly; and under `warm_start` scikit-learn returns to the best
+    weights of the call, or keeps the last ones if none was better than before.
     """
     if not hasattr(estimator, "loss_curve_"):  # fitted by L-BFGS before
         return _new_history(estimator)
@@ -217,7 +211,7 @@ def _history_of(estimator):
         best_loss=estimator.best_loss_,
         validation_scores=estimator.validation_scores_,
         best_score=estimator.best_validation_score_,
-        best_theta=estimator._best_theta,
+        best_theta=estimator._best_theta if estimator._continues else None,
         no_improvement=estimator._no_improvement_count,
         t=estimator.t_,
         n_iter=estimator.n_iter_ if estimator._continues else 0,
@@ -289,8 +283,6 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
     if state is not None and not state.suits(estimator.solver, theta.size, dtype):
         state = None
     history = _history_of(estimator)
-    if history.validation_scores is not None and history.best_theta is None:
-        history.best_theta = theta.copy()
     trainer = Trainer(
         estimator,
         problem,
@@ -316,7 +308,7 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
 def _publish(estimator, trainer, sizes):
     """Put the trained weights and all records on the estimator."""
     theta, state = trainer.finish()
-    if trainer.history.validation_scores is not None:
+    if trainer.history.best_theta is not None:
         theta = trainer.history.best_theta.copy()
     _check_finite(theta, estimator)
     weights.Shared(theta, sizes).publish(estimator)

@@ -27,6 +27,13 @@ _BLOCK_BYTES = 64 * 1024 * 1024
 _CONFLICT_BYTES = 512
 
 
+def for_kernels(X):
+    """Return X as a plain aligned array, or CSR with sorted indices."""
+    if hasattr(X, "indptr"):
+        return X if X.has_sorted_indices else X.sorted_indices()
+    return np.require(np.asarray(X), requirements=["C", "A"])
+
+
 class Rows:
     """X as the kernels read it: row-major numbers, or CSR.
 

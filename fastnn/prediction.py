@@ -1,16 +1,61 @@
 """Outputs of a network for many rows."""
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
-from . import threads
+from . import threads, weights
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, Rows, cached_plan, count_parameters
+from .network import Network, Rows, cached_plan, count_parameters, for_kernels
 
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
 BLOCK_ROWS = (6, 96, 1536)
 _IN_ORDER = np.empty(0, np.int64)
+
+
+def outputs(estimator, X, activation):
+    """Return a fitted estimator's outputs for whatever X a user gives.
+
+    Parameters
+    ----------
+    estimator : MLPEstimator
+    X : {array-like, sparse matrix} of shape (n, d)
+    activation : str
+        Output activation to apply.
+
+    Returns
+    -------
+    ndarray of shape (n, n_outputs)
+    """
+    theta, sizes = weights.read(estimator)
+    X = _validate(estimator, X, theta.dtype)
+    return predict(
+        theta, sizes, estimator.activation, activation, X, estimator.n_threads
+    )
+
+
+def _validate(estimator, X, dtype):
+    """Return X as the kernels read it, or raise.
+
+    A plain array that needs no conversion takes a short cut: scikit-learn's
+    validation costs more than the prediction of a row.
+    """
+    if (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype == dtype
+        and X.flags.carray
+        and X.shape[0] > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+        and np.isfinite(X).all()
+    ):
+        return X
+    X = validate_data(
+        estimator, X, accept_sparse="csr", dtype=dtype, order="C", reset=False
+    )
+    return for_kernels(X)
 
 
 def predict(theta, sizes, activation, output, X, n_threads=None):

@@ -159,6 +159,7 @@ class Trainer:
         self._set_hyper()
         self._set_data()
         self._saved = [self._live().copy(), self._live().copy()]
+        self._start = history.n_iter
         self._done = (0, 0, self._steps())  # epochs, which copy, steps
 
     def _set_hyper(self):
@@ -265,7 +266,7 @@ class Trainer:
             stop = self._should_stop()
             if reporter.end_epoch(self.attributes) or stop or incremental:
                 break
-            if self.history.n_iter == n_epochs:
+            if self._done[0] == n_epochs:
                 self._warn_about_max_iter(n_epochs)
 
     def _end_epoch(self, loss, score):
@@ -352,7 +353,7 @@ class Trainer:
         """Return theta and the solver's state after the last whole epoch."""
         n_epochs, which, steps = self._done
         self._live()[:] = self._saved[which]
-        surplus = self.history.n_iter - n_epochs
+        surplus = self.history.n_iter - self._start - n_epochs
         if surplus > 0:  # interrupted between the record and the copy
             del self.history.loss_curve[-surplus:]
             self.history.n_iter -= surplus

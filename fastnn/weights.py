@@ -84,6 +84,15 @@ def read(estimator):
         return shared.theta, shared.sizes
     coefs, intercepts = estimator.coefs_, estimator.intercepts_
     sizes = sizes_of(coefs, intercepts)
-    single = np.asarray(coefs[0]).dtype == np.float32
-    dtype = np.dtype(np.float32 if single else np.float64)
+    ends = (estimator.n_features_in_, estimator.n_outputs_)
+    if (sizes[0], sizes[-1]) != ends:
+        raise ValueError(
+            f"coefs_ have {sizes[0]} inputs and {sizes[-1]} outputs, but the network "
+            f"was fitted with {ends[0]} and {ends[1]}."
+        )
+    if shared is not None:
+        dtype = shared.theta.dtype
+    else:
+        single = np.asarray(coefs[0]).dtype == np.float32
+        dtype = np.dtype(np.float32 if single else np.float64)
     return as_vector(coefs, intercepts, dtype), sizes

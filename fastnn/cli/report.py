@@ -122,6 +122,9 @@ def print_machine(n_jobs: int) -> None:
         }
     )
     cores = f"{joblib.cpu_count()} of {os.cpu_count()} cores usable"
+    if hasattr(os, "getloadavg"):  # not on Windows
+        # Timings beside other programs that use the cores say little.
+        cores += f", load {os.getloadavg()[0]:.1f}"
     threads = f"BLAS threads: {', '.join(blas) or 'unknown'}"
     most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     threads += f"; Numba threads: {most}"
