@@ -131,3 +131,8 @@ n_features_in_, feature_names_in_
             dtype=dtype,
             n_threads=n_threads,
         )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

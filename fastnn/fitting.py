@@ -3,6 +3,7 @@
 validate -> encode targets -> initial weights -> solver -> publish
 """
 
+import functools
 import warnings
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ from . import initialization, lbfgs, targets, weights
 from .callbacks import Reporter
 from .kernels import _jit
 from .network import Rows, for_kernels
-from .parameters import hidden_sizes
+from .parameters import check_loss, hidden_sizes
 from .training import History, Problem, Trainer, weight_attributes
 
 # Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
@@ -51,7 +52,8 @@ def fit(estimator, X, y, sample_weight, incremental, classes=None):
             raise ValueError("partial_fit does not support early_stopping=True")
         if incremental:
             estimator._learn_classes(y, classes)
-        _warn_about_cache()
+        if _jit.CACHE_PROBLEM:
+            _warn_about_cache(_jit.CACHE_PROBLEM)
         problem, sizes, first = _prepare(estimator, X, y, sample_weight, incremental)
         _set_random_state(estimator, first)
         if first:
@@ -74,19 +76,16 @@ def initialize(estimator, X, y):
         _initialize_weights(estimator, sizes, problem.Y.dtype)
 
 
-def _warn_about_cache():
-    if _jit.CACHE_PROBLEM and not _warn_about_cache.done and not _jit.JIT_DISABLED:
-        _warn_about_cache.done = True
-        warnings.warn(
-            "Compiled kernels cannot be kept between processes, so each process "
-            f"compiles them again ({_jit.CACHE_PROBLEM}). Set NUMBA_CACHE_DIR to a "
-            "folder that only you can write to.",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-_warn_about_cache.done = False
+@functools.cache
+def _warn_about_cache(problem):
+    """Say once per process why compiled kernels are not kept."""
+    warnings.warn(
+        "Compiled kernels cannot be kept between processes, so each process "
+        f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
+        "only you can write to.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def _prepare(estimator, X, y, sample_weight, incremental):
@@ -94,6 +93,7 @@ def _prepare(estimator, X, y, sample_weight, incremental):
 
     Sets `n_features_in_`, the labels' attributes and `n_outputs_`.
     """
+    check_loss(estimator)
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     first = not hasattr(estimator, "coefs_") or (
         not estimator.warm_start and not incremental

@@ -40,6 +40,12 @@ class Objective:
             weighted=problem.weight is not None,
         )
         self.network = Network(plan, n)
+        self._twins = threads.Twins(
+            training.train_serial,
+            training.train_parallel,
+            plan.dtype,
+            int(plan.net[at.N_WORKERS]),
+        )
         self.network.hyper[at.ALPHA] = estimator.alpha
         set_loss_scale(self.network, estimator, problem.Y)
         weight = problem.weight
@@ -52,13 +58,8 @@ class Objective:
         network, hyper = self.network, self.network.hyper
         network.set_parameters(theta.astype(network.dtype))
         hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        threads.run(
-            training.train_serial,
-            training.train_parallel,
-            network.dtype,
-            int(network.net[at.N_WORKERS]),
-            (network.net, network.arena, hyper, *self._data, _ALL_ROWS, 0, 1),
-        )
+        arguments = (network.net, network.arena, hyper, *self._data, _ALL_ROWS, 0, 1)
+        self._twins.run(arguments)
         gradient = np.empty(network.n_params, network.dtype)
         network.get_gradient(gradient)
         loss = hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT]

@@ -52,3 +52,15 @@ def hidden_sizes(hidden_layer_sizes):
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
+
+
+def check_loss(estimator):
+    """Raise if the loss does not suit the task."""
+    suitable = {"auto", "log_loss"}
+    if estimator._is_regressor():
+        suitable = {"auto", "squared_error", "poisson"}
+    if estimator.loss not in suitable:
+        raise ValueError(
+            f"loss={estimator.loss!r} does not suit task={estimator.task!r}; use one "
+            f"of {sorted(suitable)}."
+        )

@@ -11,6 +11,8 @@ from .network import Network, Rows, cached_plan, count_parameters, for_kernels
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
 BLOCK_ROWS = (6, 96, 1536)
+# Work that pays for starting threads in a process that has none yet.
+_FLOPS_TO_START = 1e10
 _IN_ORDER = np.empty(0, np.int64)
 
 
@@ -75,7 +77,10 @@ def predict(theta, sizes, activation, output, X, n_threads=None):
     ndarray of shape (n, n_outputs)
     """
     rows = Rows(X)
-    n_workers = threads.count(n_threads, 2.0 * count_parameters(sizes) * rows.n)
+    flops = 2.0 * count_parameters(sizes) * rows.n
+    n_workers = 1
+    if threads.is_started() or flops > _FLOPS_TO_START:
+        n_workers = threads.count(n_threads, flops / 10)
     fitting = [size for size in BLOCK_ROWS if size >= rows.n]
     plan = cached_plan(
         sizes,
@@ -96,11 +101,10 @@ def outputs_of(network, rows, order):
     n = order.size or rows.n
     k = network.sizes[-1]
     out = np.empty(n * k, network.dtype)
-    threads.run(
-        training.predict_serial,
-        training.predict_parallel,
-        network.dtype,
-        int(network.net[at.N_WORKERS]),
-        (network.net, network.arena, *rows.arrays, order, out, n),
-    )
+    arguments = (network.net, network.arena, *rows.arrays, order, out, n)
+    n_workers = int(network.net[at.N_WORKERS])
+    if n_workers == 1 or not threads.run_parallel(
+        training.predict_parallel[network.dtype], n_workers, arguments
+    ):
+        training.predict_serial[network.dtype](*arguments)
     return out.reshape(n, k)

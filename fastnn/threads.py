@@ -13,6 +13,7 @@ import contextlib
 import functools
 import os
 import threading
+import time
 
 import joblib
 import numba
@@ -64,36 +65,100 @@ def count(n_threads, flops):
     return min(wanted, n_threads, numba.config.NUMBA_NUM_THREADS)
 
 
-def run(serial, parallel, dtype, n_workers, arguments):
-    """Call the parallel twin of a kernel where that is safe, else the serial one.
+class Twins:
+    """A serial and a parallel kernel with the same results; runs the faster one.
+
+    Which one that is depends on what else the machine does: a barrier waits for
+    the slowest thread, and on busy cores that can take a hundred times as long as
+    the work. So both are timed as they go, and the slower one is tried again now
+    and then. Starting the threads takes some tenths of a second, once per process:
+    the first call that could pay for it is the earliest that does.
 
     Parameters
     ----------
     serial, parallel : Unit
     dtype : numpy dtype
     n_workers : int
-        Threads to use; the arguments' table has as many shares of work.
-    arguments : tuple
+        Shares of work in the arguments' table; 1 means that threads cannot pay.
     """
-    if n_workers == 1 or _unsafe_after_fork:
-        serial[dtype](*arguments)
-        return
-    kernel = parallel[dtype]
+
+    PATIENCE = 0.05  # seconds of serial work before threads are started
+    RETRY = 24  # calls between two trials of the slower twin
+    HOPELESS = 3.0  # a twin that is so much slower is tried ten times less often
+
+    def __init__(self, serial, parallel, dtype, n_workers):
+        self.serial = serial[dtype]
+        self.parallel, self.dtype = parallel, dtype
+        self.n_workers = n_workers
+        self.cost = {False: None, True: None}  # seconds per unit of work
+        self.calls = 0
+        self.spent = 0.0
+        self.warm = False
+
+    def run(self, arguments, work=1):
+        """Call one of the twins; `work` is the amount, in any unit."""
+        if self.n_workers == 1:
+            self.serial(*arguments)
+            return
+        threaded = self._choose()
+        start = time.perf_counter()
+        if threaded:
+            threaded = run_parallel(
+                self.parallel[self.dtype], self.n_workers, arguments
+            )
+        if not threaded:
+            self.serial(*arguments)
+        self._learn(threaded, time.perf_counter() - start, work)
+
+    def _choose(self):
+        """Return whether to use threads in this call."""
+        if self.cost[False] is None:
+            return False
+        if self.cost[True] is None:
+            return is_started() or self.spent > self.PATIENCE
+        faster = self.cost[True] < self.cost[False]
+        ratio = self.cost[not faster] / self.cost[faster]
+        pause = self.RETRY * (10 if ratio > self.HOPELESS else 1)
+        self.calls += 1
+        return not faster if self.calls % pause == 0 else faster
+
+    def _learn(self, threaded, seconds, work):
+        self.spent += seconds
+        if threaded and not self.warm:  # loading and starting threads, not work
+            self.warm = True
+            return
+        cost, known = seconds / work, self.cost[threaded]
+        self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
+
+
+def is_started():
+    """Return whether Numba's threads run in this process."""
+    try:
+        numba.threading_layer()
+    except ValueError:
+        return False
+    return True
+
+
+def run_parallel(kernel, n_workers, arguments):
+    """Call a parallel kernel if that is safe here and now; return whether it was."""
+    if _unsafe_after_fork:
+        return False
     before = _start_threads()
     if before is None:
-        serial[dtype](*arguments)
-        return
+        return False
     numba.set_num_threads(min(n_workers, numba.config.NUMBA_NUM_THREADS))
     try:
         if numba.threading_layer() != "workqueue":
             kernel(*arguments)
-        elif _one_at_a_time.acquire(blocking=False):
-            try:
-                kernel(*arguments)
-            finally:
-                _one_at_a_time.release()
-        else:
-            serial[dtype](*arguments)
+            return True
+        if not _one_at_a_time.acquire(blocking=False):
+            return False
+        try:
+            kernel(*arguments)
+        finally:
+            _one_at_a_time.release()
+        return True
     finally:
         numba.set_num_threads(before)
 

@@ -153,6 +153,12 @@ class Trainer:
             validates=problem.validation is not None,
         )
         self.network = Network(plan, problem.n_train)
+        self._twins = threads.Twins(
+            training.train_serial,
+            training.train_parallel,
+            plan.dtype,
+            int(plan.net[at.N_WORKERS]),
+        )
         self.network.set_parameters(theta)
         self.state = state or new_state(estimator, theta)
         self.network.set_slots(self.state.slots)
@@ -220,24 +226,18 @@ class Trainer:
         hyper[at.RATE] = self.state.rate
         hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
         hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        n_workers = int(network.net[at.N_WORKERS])
         for first in range(0, self.n_batches, self.batches_per_call):
             last = min(first + self.batches_per_call, self.n_batches)
-            threads.run(
-                training.train_serial,
-                training.train_parallel,
-                network.dtype,
-                n_workers,
-                (
-                    network.net,
-                    network.arena,
-                    hyper,
-                    *self._data,
-                    self._shuffled,
-                    first,
-                    last,
-                ),
+            arguments = (
+                network.net,
+                network.arena,
+                hyper,
+                *self._data,
+                self._shuffled,
+                first,
+                last,
             )
+            self._twins.run(arguments, last - first)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0
 

@@ -33,7 +33,7 @@ EXACT_FASTMATH = {"contract", "nsz"}
 OPTIONS = {"error_model": "numpy", "nogil": True}
 
 INT = types.int64
-CACHE_FOLDER, CACHE_PROBLEM = (None, "the compiler is disabled")
+CACHE_FOLDER, CACHE_PROBLEM = None, None
 if not _host.JIT_DISABLED:
     CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
 

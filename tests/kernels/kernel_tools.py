@@ -7,7 +7,7 @@ import reference
 
 from fastnn.kernels import _host, training
 from fastnn.kernels import layout as at
-from fastnn.network import Network, Rows, count_parameters
+from fastnn.network import Network, Plan, Rows, count_parameters
 
 JIT_DISABLED = _host.JIT_DISABLED
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
@@ -81,7 +81,7 @@ class Net:
     sizes : tuple of int
     X, Y : arrays of dtype; X may be CSR
     weight : vector or None
-    options : further arguments of `Network`
+    options : further arguments of `Plan`
     """
 
     def __init__(
@@ -96,17 +96,17 @@ class Net:
             "validates": True,
             **options,
         }
-        self.network = Network(
+        plan = Plan(
             sizes,
             activation,
             ends[1],
             self.dtype,
             sparse=rows.sparse,
-            n_rows=rows.n,
             loss=ends[0],
             weighted=weight is not None,
             **options,
         )
+        self.network = Network(plan, rows.n)
         self.rows, self.Y = rows, Y.reshape(-1)
         self.weight = np.empty(0, self.dtype) if weight is None else weight
         self.net, self.arena = self.network.net, self.network.arena

@@ -128,7 +128,7 @@ def test_extremes(name, values, dtype):
     )
 
 
-@pytest.mark.parametrize("name", ["exp", "tanh", "logistic", "log1p_unit"])
+@pytest.mark.parametrize("name", ["exp", "tanh", "logistic", "log1p_unit", "log"])
 def test_nan(name, dtype):
     """Among other numbers, so that vector and scalar code both meet one."""
     x = np.full(37, 0.5, dtype)
