@@ -16,7 +16,7 @@ from . import initialization, lbfgs, targets, weights
 from .callbacks import Reporter
 from .kernels import _jit
 from .network import Rows, for_kernels
-from .parameters import check_loss, hidden_sizes
+from .parameters import check_loss, check_memory, hidden_sizes
 from .training import History, Problem, Trainer, weight_attributes
 
 # Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
@@ -30,10 +30,14 @@ def transaction(estimator):
     An interrupt whose last whole epoch was published marks itself as kept.
     """
     before = dict(estimator.__dict__)
+    stream = before.get("_random_state") if estimator._continues else None
+    place = stream.get_state() if stream is not None else None
     try:
         yield
     except BaseException as error:
         if not getattr(error, "_fastnn_kept", False):
+            if stream is not None:
+                stream.set_state(place)
             foreign = {
                 key: value
                 for key, value in estimator.__dict__.items()
@@ -126,7 +130,9 @@ def _prepare(estimator, X, y, sample_weight, incremental):
             targets.fit_labels(estimator, y)
         Y, n_outputs = targets.encode_labels(estimator, y, X.dtype)
     sizes = (X.shape[1], *hidden, n_outputs)
-    if not first:
+    if first:
+        check_memory(sizes, X.dtype)
+    else:
         _check_sizes(estimator, sizes)
     estimator.n_outputs_ = n_outputs
     weight = _check_weight(sample_weight, X)
@@ -298,6 +304,7 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
         trainer.run(n_epochs, reporter, incremental)
     except KeyboardInterrupt as error:
         if trainer.epochs_done():
+            trainer.rewind_shuffles()
             _publish(estimator, trainer, sizes)
             error._fastnn_kept = True
         raise

@@ -47,6 +47,11 @@ class Rows:
         self.n, self.n_features = X.shape
         self.sparse = not isinstance(X, np.ndarray)
         if self.sparse:
+            if self.n_features > np.iinfo(np.int32).max:
+                raise ValueError(
+                    f"A sparse X may have at most {np.iinfo(np.int32).max:,} features, "
+                    f"got {self.n_features:,}."
+                )
             self.numbers = X.data
             self.columns = X.indices.astype(np.int32, copy=False)
             self.starts = X.indptr.astype(np.int64, copy=False)

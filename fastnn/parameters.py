@@ -1,5 +1,7 @@
 """What values the constructor's parameters may have, in scikit-learn's own form."""
 
+import os
+from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
@@ -64,3 +66,29 @@ def check_loss(estimator):
             f"loss={estimator.loss!r} does not suit task={estimator.task!r}; use one "
             f"of {sorted(suitable)}."
         )
+
+
+def check_memory(sizes, dtype):
+    """Raise MemoryError if the network cannot fit, before anything is allocated.
+
+    A system that promises more memory than it has would end the process instead.
+    Training holds a parameter some sixteen times: packed, transposed, its gradient,
+    the solver's slots, and two copies of all that changes.
+    """
+    n_params = sum((a + 1) * b for a, b in pairwise(sizes))
+    needed = n_params * (8 + 16 * np.dtype(dtype).itemsize)
+    total = _physical_memory()
+    if total and needed > total:
+        raise MemoryError(
+            f"hidden_layer_sizes and the data make a network of {n_params:,} "
+            f"parameters; training it needs some {needed / 2**30:.1f} GiB, but the "
+            f"machine has {total / 2**30:.1f} GiB. Use fewer units."
+        )
+
+
+def _physical_memory():
+    """Return the machine's memory in bytes, or 0 if it cannot be told."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 0

@@ -166,6 +166,7 @@ class Trainer:
         self._set_data()
         self._saved = [self._live().copy(), self._live().copy()]
         self._start = history.n_iter
+        self._stream = random_state.get_state() if estimator._continues else None
         self._done = (0, 0, self._steps())  # epochs, which copy, steps
 
     def _set_hyper(self):
@@ -348,6 +349,13 @@ class Trainer:
     def epochs_done(self):
         """Return how many whole epochs this trainer has finished."""
         return self._done[0]
+
+    def rewind_shuffles(self):
+        """Take the random stream back to the end of the last whole epoch."""
+        if self._stream is not None and self.estimator.shuffle:
+            self.random_state.set_state(self._stream)
+            for _ in range(self._done[0]):
+                self._shuffle()
 
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""

@@ -275,6 +275,12 @@ def fingerprint(X):
     return np.array(X, dtype=np.float64).tobytes()
 
 
+def outputs(model, X):
+    """Return the raw outputs of a classifier, or the predictions of a regressor."""
+    method = getattr(model, "decision_function", None) or model.predict
+    return method(X)
+
+
 def snapshot(model):
     """Return everything about a model that a failed call must leave alone."""
     arrays = [*model.coefs_, *model.intercepts_]

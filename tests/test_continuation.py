@@ -18,6 +18,7 @@ from helpers import (
     ignore_convergence,
     is_classifier_name,
     make_data,
+    outputs,
     pair,
     partial_fit_args,
     recorded,
@@ -193,10 +194,10 @@ WRITES = {
 def test_written_weights_are_used_by_predict(name, write):
     X, y = data_for(name, n=50, p=6)
     model = estimator_of(name, hidden_layer_sizes=(5,), max_iter=2, random_state=0)
-    before = model.fit(X, y).decision_function(X)
+    before = outputs(model.fit(X, y), X)
     new = np.random.RandomState(1).standard_normal((6, 5))
     WRITES[write](model, new.astype(model.coefs_[0].dtype))
-    got = model.decision_function(X)
+    got = outputs(model, X)
     assert not np.array_equal(got, before)
     want = plain_network(model, X)
     want = want.ravel() if want.shape[1] == 1 else want
@@ -238,6 +239,23 @@ def test_weights_of_a_wrong_shape_are_refused(name, shape):
     assert error_of(model.partial_fit, X, y) is not None
 
 
+@pytest.mark.parametrize("name", ["classifier", "estimator-clf"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_decision_function_is_what_the_last_activation_reads(kind, name):
+    X, y = make_data(kind)
+    params = {"hidden_layer_sizes": (5,), "max_iter": 2, "random_state": 0}
+    model = estimator_of(name, **params, dtype="float64").fit(X, y)
+    raw, proba = model.decision_function(X), model.predict_proba(X)
+    assert raw.shape == {"binary": (97,), "multiclass": (97, 4)}.get(kind, (97, 3))
+    if kind == "multiclass":
+        expected = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+    else:
+        expected = 1 / (1 + np.exp(-raw))
+    got = proba[:, 1] if kind == "binary" else proba
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(proba), rtol=1e-12)
+
+
 def test_missing_layer_is_refused():
     X, y = data_of("regression")
     model = MLPEstimator(**SMALL, task="regression", max_iter=2).fit(X, y)
@@ -275,7 +293,7 @@ def test_own_loss_is_the_sum_over_outputs(kind):
     task = "regression" if kind == "multioutput" else "classification"
     params = {**SMALL, "alpha": 0.0, "batch_size": len(X), "dtype": "float64"}
     model = MLPEstimator(**params, task=task, max_iter=1).initialize(X, y)
-    raw = model.decision_function(X)
+    raw = outputs(model, X)
     if task == "regression":
         expected = 0.5 * ((raw - y) ** 2).sum(axis=1).mean()
     else:

@@ -233,9 +233,10 @@ def test_weights_are_routed_through_a_search(name):
     scaled = StandardScaler().fit_transform(X)
     direct.fit(scaled, y, sample_weight=weight)
     assert_same_bits(search.best_estimator_["net"], direct)
-    if is_classifier_name(name):
-        assert hasattr(model, "set_partial_fit_request")
-        model.set_partial_fit_request(classes=True, sample_weight=True)
+    with config_context(enable_metadata_routing=True):
+        model.set_partial_fit_request(sample_weight=True)
+        if is_classifier_name(name):
+            model.set_partial_fit_request(classes=True)
 
 
 def test_scores_follow_the_task():

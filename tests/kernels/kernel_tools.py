@@ -108,12 +108,22 @@ class Net:
         )
         self.network = Network(plan, rows.n)
         self.rows, self.Y = rows, Y.reshape(-1)
+        self.check_scratch()
         self.weight = np.empty(0, self.dtype) if weight is None else weight
         self.net, self.arena = self.network.net, self.network.arena
         self.hyper = self.network.hyper
         self.set_hyper(LOSS_SCALE=1.0, POWER_1=1.0, POWER_2=1.0, MOMENTUM=0.9)
         self.set_hyper(RATE=0.01, BETA_1=0.9, BETA_2=0.999, EPSILON=1e-8)
         self.set_hyper(TINY=float(np.finfo(self.dtype).tiny) * 8)
+
+    def check_scratch(self):
+        """Fail before a kernel can write beyond a worker's scratch."""
+        net = self.network.net
+        last = net[at.HEADER + (net[at.N_LAYERS] - 1) * at.LAYER :][: at.LAYER]
+        used = (last[at.STRIDE] + net[at.N_TARGETS] + 4) * at.GROUP
+        assert used <= net[at.SCRATCH_SIZE], "the losses use more than the scratch"
+        end = net[at.SCRATCH0] + net[at.N_WORKERS] * net[at.SCRATCH_SIZE]
+        assert end <= self.network.arena.size
 
     def set_hyper(self, **values):
         """Set hyper-parameters by their names in `layout`."""

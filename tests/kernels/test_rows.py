@@ -69,10 +69,8 @@ def test_load_sparse(sizes, form, dtype):
     want = X.toarray() @ coefs[0] + intercepts[0]
     for order in (NONE, np.array([6, 0, 3, 5, 1, 2, 4])):
         net.arena[:] = CANARY
+        net.arena[: int(net.net[at.N_PACKED])] = 0
         net.set_theta(theta)
-        net.arena[: int(net.net[at.N_PACKED])] *= net.arena[
-            : int(net.net[at.N_PACKED])
-        ] != CANARY
         before = net.arena.copy()
         sparse.load_sparse[dtype](
             net.net, net.arena, *net.rows.arrays, order, 1, 2, 5
