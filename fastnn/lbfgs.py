@@ -58,8 +58,8 @@ class Objective:
         network, hyper = self.network, self.network.hyper
         network.set_parameters(theta.astype(network.dtype))
         hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        arguments = (network.net, network.arena, hyper, *self._data, _ALL_ROWS, 0, 1)
-        self._twins.run(arguments)
+        arguments = (network.net, network.arena, hyper, *self._data, _ALL_ROWS)
+        self._twins.run(arguments, 0, 1)
         gradient = np.empty(network.n_params, network.dtype)
         network.get_gradient(gradient)
         loss = hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT]

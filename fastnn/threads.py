@@ -71,18 +71,20 @@ class Twins:
     Which one that is depends on what else the machine does: a barrier waits for
     the slowest thread, and on busy cores that can take a hundred times as long as
     the work. So both are timed as they go, and the slower one is tried again now
-    and then. Starting the threads takes some tenths of a second, once per process:
-    the first call that could pay for it is the earliest that does.
+    and then, for a few batches. Starting the threads takes some tenths of a second,
+    once per process: only a fit that has run for a while pays for it.
 
     Parameters
     ----------
     serial, parallel : Unit
+        Their last two arguments are the first and the last batch to work on.
     dtype : numpy dtype
     n_workers : int
         Shares of work in the arguments' table; 1 means that threads cannot pay.
     """
 
     PATIENCE = 0.05  # seconds of serial work before threads are started
+    TRIAL = 8  # batches of a trial
     RETRY = 24  # calls between two trials of the slower twin
     HOPELESS = 3.0  # a twin that is so much slower is tried ten times less often
 
@@ -90,45 +92,57 @@ class Twins:
         self.serial = serial[dtype]
         self.parallel, self.dtype = parallel, dtype
         self.n_workers = n_workers
-        self.cost = {False: None, True: None}  # seconds per unit of work
+        self.cost = {False: None, True: None}  # seconds per batch
         self.calls = 0
         self.spent = 0.0
         self.warm = False
 
-    def run(self, arguments, work=1):
-        """Call one of the twins; `work` is the amount, in any unit."""
+    def run(self, arguments, first, last):
+        """Work on batches [first, last)."""
         if self.n_workers == 1:
-            self.serial(*arguments)
+            self.serial(*arguments, first, last)
             return
-        threaded = self._choose()
-        start = time.perf_counter()
-        if threaded:
-            threaded = run_parallel(
-                self.parallel[self.dtype], self.n_workers, arguments
-            )
-        if not threaded:
-            self.serial(*arguments)
-        self._learn(threaded, time.perf_counter() - start, work)
+        self.calls += 1
+        while first < last:
+            threaded, n_batches = self._choose()
+            stop = min(last, first + n_batches)
+            start = time.perf_counter()
+            if threaded:
+                threaded = run_parallel(
+                    self.parallel[self.dtype],
+                    self.n_workers,
+                    (*arguments, first, stop),
+                )
+            if not threaded:
+                self.serial(*arguments, first, stop)
+            self._learn(threaded, time.perf_counter() - start, stop - first)
+            first = stop
 
     def _choose(self):
-        """Return whether to use threads in this call."""
+        """Return whether to use threads, and for how many batches at most."""
         if self.cost[False] is None:
-            return False
+            return False, self.TRIAL
         if self.cost[True] is None:
-            return is_started() or self.spent > self.PATIENCE
+            tries = is_started() or self.spent > self.PATIENCE
+            return tries, self.TRIAL
         faster = self.cost[True] < self.cost[False]
         ratio = self.cost[not faster] / self.cost[faster]
         pause = self.RETRY * (10 if ratio > self.HOPELESS else 1)
-        self.calls += 1
-        return not faster if self.calls % pause == 0 else faster
+        if self.calls >= pause:
+            self.calls = 0
+            return not faster, self.TRIAL
+        return faster, _ALL
 
-    def _learn(self, threaded, seconds, work):
+    def _learn(self, threaded, seconds, n_batches):
         self.spent += seconds
         if threaded and not self.warm:  # loading and starting threads, not work
             self.warm = True
             return
-        cost, known = seconds / work, self.cost[threaded]
+        cost, known = seconds / n_batches, self.cost[threaded]
         self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
+
+
+_ALL = 1 << 60
 
 
 def is_started():

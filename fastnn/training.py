@@ -235,10 +235,8 @@ class Trainer:
                 hyper,
                 *self._data,
                 self._shuffled,
-                first,
-                last,
             )
-            self._twins.run(arguments, last - first)
+            self._twins.run(arguments, first, last)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0
 
