@@ -39,7 +39,8 @@ def backward_relu(arena, a0, d0, n):
     D = view(arena, d0, n)
     zero = arena.dtype.type(0)
     for i in range(n):
-        D[i] = zero if A[i] == zero else D[i]
+        d = D[i]  # loaded in any case: a conditional load would not be vectorised
+        D[i] = zero if A[i] == zero else d
 
 
 @unit(FORWARD)

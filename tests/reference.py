@@ -4,6 +4,7 @@ Nothing here is shared with the library: every formula is written down again fro
 its definition, so that a mistake would have to be made twice to go unnoticed.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -75,14 +76,14 @@ LOSSES = {
 
 
 def delta_of(ends, z, y):
-    """d loss / d z: in all four cases the output minus the target."""
+    """D loss / d z: in all four cases the output minus the target."""
     target = one_hot(y, z.shape[1]) if ends[1] == "softmax" else y
     return OUTPUTS[ends[1]](z) - target
 
 
 def split(theta, sizes):
-    """theta = [W0 | W1 | ... | b0 | b1 | ...] as lists of matrices and vectors."""
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    """Theta = [W0 | W1 | ... | b0 | b1 | ...] as lists of matrices and vectors."""
+    pairs = list(itertools.pairwise(sizes))
     ends = np.cumsum([m * n for m, n in pairs] + [n for _, n in pairs])
     parts = np.split(np.asarray(theta, float), ends[:-1])
     coefs = [part.reshape(pair) for part, pair in zip(parts, pairs, strict=False)]

@@ -64,7 +64,9 @@ def make(kind, activation, hidden, alpha, weighted, is_sparse, seed):
         X = rng.standard_normal((N, N_FEATURES))
         if is_sparse:
             X[rng.random(X.shape) < 0.6] = 0
-        theta = rng.standard_normal(sum((m + 1) * n for m, n in itertools.pairwise(sizes)))
+        theta = rng.standard_normal(
+            sum((m + 1) * n for m, n in itertools.pairwise(sizes))
+        )
         theta *= 0.7
         if far_from_kinks(theta, sizes, X):
             break
@@ -163,7 +165,7 @@ BY_HAND = {
 
 
 def network_by_hand(dtype="float64", **params):
-    """The estimator with the weights above, ready for one step."""
+    """Return the estimator with the weights above, ready for one step."""
     X, y = np.array([[1.0, 2.0]]), np.array([1.0])
     estimator = MLPEstimator(
         (2,), task="regression", activation="identity", alpha=0.0, dtype=dtype,
@@ -181,7 +183,7 @@ def network_by_hand(dtype="float64", **params):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 def test_a_step_of_sgd_by_hand(momentum, dtype):
-    """theta - 0.25 · gradient; all numbers are sums of powers of two, so exact.
+    """Theta - 0.25 · gradient; all numbers are sums of powers of two, so exact.
 
     With Nesterov's momentum the first step is (1 + momentum) times as long.
     """

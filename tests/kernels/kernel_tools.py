@@ -1,12 +1,14 @@
 """Networks, data and calls shared by the kernels' tests."""
 
+import itertools
+
 import numba
 import numpy as np
 import pytest
 import reference
-
 from fastnn.kernels import _host, training
 from fastnn.kernels import layout as at
+
 from fastnn.network import Network, Plan, Rows, count_parameters
 
 JIT_DISABLED = _host.JIT_DISABLED
@@ -44,8 +46,7 @@ def random_theta(sizes, dtype, seed=0):
     """Parameters of the size that initial weights have."""
     rng = np.random.default_rng(seed)
     coefs = [
-        rng.standard_normal((m, n)) / np.sqrt(m)
-        for m, n in zip(sizes[:-1], sizes[1:], strict=True)
+        rng.standard_normal((m, n)) / np.sqrt(m) for m, n in itertools.pairwise(sizes)
     ]
     intercepts = [0.3 * rng.standard_normal(n) for n in sizes[1:]]
     return reference.join(coefs, intercepts).astype(dtype)

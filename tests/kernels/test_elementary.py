@@ -5,9 +5,8 @@ import functools
 import numba
 import numpy as np
 import pytest
-from kernel_tools import JIT_DISABLED, few_or_many
-
 from fastnn.kernels import elementary
+from kernel_tools import JIT_DISABLED, few_or_many
 
 # The reference is computed in long double. Where that is no wider than float64 its
 # own rounding adds an ulp.
@@ -123,9 +122,7 @@ def test_extremes(name, values, dtype):
     x = np.array([-np.inf, -1e4, 0.0, 1e4, np.inf], dtype)
     ulp = 5 if (name, dtype.name) == ("tanh", "float32") else 0
     got = over(name)(x)
-    np.testing.assert_allclose(
-        got, values, rtol=0, atol=ulp * np.finfo(dtype).epsneg
-    )
+    np.testing.assert_allclose(got, values, rtol=0, atol=ulp * np.finfo(dtype).epsneg)
 
 
 @pytest.mark.parametrize("name", ["exp", "tanh", "logistic", "log1p_unit", "log"])

@@ -1,12 +1,13 @@
 """Packing into panels, transposed weights and transposed blocks."""
 
+import itertools
+
 import numpy as np
 import pytest
 import reference
-from kernel_tools import CANARY, Net, few_or_many, random_data, random_theta, same_bits
-
 from fastnn.kernels import _host, layout, transposition
 from fastnn.kernels import layout as at
+from kernel_tools import CANARY, Net, few_or_many, random_data, random_theta, same_bits
 
 NETWORKS = few_or_many(
     [(1, 1), (3, 17, 1), (5, 65, 15, 2)],
@@ -140,7 +141,7 @@ def test_tiles_cover_every_weight_once(sizes, n_workers, dtype):
     assert shares[0] == 0
     assert shares[-1] == net.net[at.N_TILES]
     assert (np.diff(shares) >= 0).all()
-    covered = [np.zeros((m, n)) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+    covered = [np.zeros((m, n)) for m, n in itertools.pairwise(sizes)]
     panel = int(net.net[at.PANEL])
     for tile in range(int(net.net[at.N_TILES])):
         record = net.net[int(net.net[at.TILES]) + tile * at.TILE :][: at.TILE]

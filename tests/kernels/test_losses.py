@@ -81,9 +81,7 @@ def test_output(name, k, n, dtype):
     Z = (3 * np.random.default_rng(n).standard_normal((n, k))).astype(dtype)
     got = run_output(name, Z, dtype)
     want = reference.OUTPUTS[name](Z.astype(float))
-    np.testing.assert_allclose(
-        got, want, rtol=1e-14 if dtype == np.float64 else 2e-6
-    )
+    np.testing.assert_allclose(got, want, rtol=1e-14 if dtype == np.float64 else 2e-6)
 
 
 def extreme_targets(ends, k):

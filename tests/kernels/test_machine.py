@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kernel_tools import JIT_DISABLED
-
 from fastnn.kernels import _cache, _host, _jit, layout, losses, training
+from kernel_tools import JIT_DISABLED
 
 NO_HOME = "Could not determine home directory."
 
@@ -55,7 +54,7 @@ def load_again(module, monkeypatch, **patches):
 def test_vector_size_can_be_chosen(size, vectors, monkeypatch):
     monkeypatch.setenv("FASTNN_VECTOR_BYTES", size)
     again = load_again(_host, monkeypatch)
-    assert (again.VECTOR_BYTES, again.TILE_VECTORS) == (int(size), vectors)
+    assert (int(size), vectors) == (again.VECTOR_BYTES, again.TILE_VECTORS)
     assert again.lanes_of(4) == int(size) // 4
     assert again.panel_width(8) == int(size) // 8 * vectors
 
@@ -81,7 +80,9 @@ def test_description_tells_machines_apart(monkeypatch):
     assert _host.describe() not in seen
 
 
-@pytest.mark.parametrize(("n", "multiple", "expected"), [(0, 8, 0), (1, 8, 8), (8, 8, 8)])
+@pytest.mark.parametrize(
+    ("n", "multiple", "expected"), [(0, 8, 0), (1, 8, 8), (8, 8, 8)]
+)
 def test_round_up(n, multiple, expected):
     assert _host.round_up(n, multiple) == expected
 
@@ -196,7 +197,7 @@ def test_compiled_with_a_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
     before = _jit.numba.config.CACHE_DIR
     compiled = _jit._compile(losses.output_identity, np.dtype("float64"))
-    assert _jit.numba.config.CACHE_DIR == before
+    assert before == _jit.numba.config.CACHE_DIR
     assert compiled(np.ones(9), 0, 4, 1, 4) is None
     assert tmp_path == _jit.CACHE_FOLDER
     if not JIT_DISABLED:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import reference
-from kernel_tools import CANARY, assert_close, few_or_many
-
 from fastnn.kernels import layout as at
 from fastnn.kernels import optimizers, training
+from kernel_tools import CANARY, assert_close, few_or_many
 
 N_PACKED = 160
 STEPS = few_or_many(30, 500)
@@ -58,9 +57,7 @@ class Stretch:
         )
         self.part(at.G0)[:] = g
         unit = self.unit[self.dtype]
-        unit(
-            self.net, self.arena, self.hyper, self.start, self.n, penalised, self.sum0
-        )
+        unit(self.net, self.arena, self.hyper, self.start, self.n, penalised, self.sum0)
 
     def untouched(self, n_slots):
         """Return whether all outside the stretch is as it was."""
@@ -163,7 +160,7 @@ def test_keep_gradient(alpha, dtype):
 
 
 def test_one_step_of_adam_by_hand():
-    """m = 0.1·2, v = 0.001·4, rate·√0.001 / 0.1: a step of the rate, as is known."""
+    """M = 0.1·2, v = 0.001·4, rate·√0.001 / 0.1: a step of the rate, as is known."""
     stretch = Stretch(optimizers.adam, np.dtype("float64"), n=1, RATE=0.5)
     stretch.fill([1.0], [0.0], [0.0])
     stretch.step([2.0])
@@ -175,9 +172,7 @@ def test_one_step_of_adam_by_hand():
 
 def test_two_steps_of_momentum_by_hand():
     """v: -0.2, then 0.5·-0.2 - 0.1·1 = -0.2; p: 1 - 0.2 - 0.2."""
-    stretch = Stretch(
-        optimizers.sgd, np.dtype("float64"), n=1, RATE=0.1, MOMENTUM=0.5
-    )
+    stretch = Stretch(optimizers.sgd, np.dtype("float64"), n=1, RATE=0.1, MOMENTUM=0.5)
     stretch.fill([1.0], [0.0])
     stretch.step([2.0])
     assert stretch.part(at.P0)[0] == pytest.approx(0.8, rel=1e-15)

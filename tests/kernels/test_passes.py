@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from fastnn.kernels import layout as at
 from kernel_tools import (
     LOGISTIC,
     POISSON,
@@ -17,7 +18,6 @@ from kernel_tools import (
 )
 
 from fastnn import network as network_module
-from fastnn.kernels import layout as at
 from fastnn.variants import ACTIVATIONS
 
 ROWS = (1, 5, 6, 7, 13)
@@ -108,9 +108,7 @@ def test_groups_of_rows(dtype):
     assert_close(loss, want, dtype, 1e-13, 1e-4)
     assert_close(net.gradient, gradient, dtype, 1e-13, 1e-4)
     raw = reference.forward(theta, sizes, "tanh", X[order])[0][-1]
-    assert_close(
-        net.predict(order=order), reference.sigmoid(raw), dtype, 1e-13, 1e-5
-    )
+    assert_close(net.predict(order=order), reference.sigmoid(raw), dtype, 1e-13, 1e-5)
 
 
 def test_row_losses_and_deltas_lie_where_the_layout_has_them(dtype):

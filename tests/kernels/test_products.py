@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import reference
-from kernel_tools import CANARY, few_or_many, same_bits
-
 from fastnn.kernels import _host, products
+from kernel_tools import CANARY, few_or_many, same_bits
 
 ROWS = (1, 5, 6, 7, 13)
 DEPTHS = few_or_many((1, 17, 65), (1, 15, 16, 17, 63, 64, 65, 130))

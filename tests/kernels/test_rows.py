@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import reference
-from kernel_tools import CANARY, Net, assert_close, random_data, random_theta, same_bits
-from scipy import sparse as scipy_sparse
-
 from fastnn.kernels import layout as at
 from fastnn.kernels import loading, passes, sparse
+from kernel_tools import CANARY, Net, assert_close, random_data, random_theta, same_bits
+from scipy import sparse as scipy_sparse
 
 SQUARED = ("squared_error", "identity")
 NONE = np.empty(0, np.int64)
@@ -33,7 +32,7 @@ def test_load_dense(width, ordered, dtype):
 
 
 def sparse_like(n, d, dtype, seed=0):
-    """A CSR matrix of small integers; its rows 0 and 3 are empty."""
+    """Return a CSR matrix of small integers; its rows 0 and 3 are empty."""
     rng = np.random.default_rng(seed)
     X = rng.integers(-3, 4, (n, d)) * (rng.random((n, d)) < 0.3)
     X[[0, 3 % n]] = 0
@@ -43,7 +42,7 @@ def sparse_like(n, d, dtype, seed=0):
 
 
 def with_duplicates(X):
-    """The same matrix with every number in two halves at the same place."""
+    """Return the same matrix with every number in two halves at the same place."""
     indptr = 2 * X.indptr
     twice = (np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), indptr)
     return scipy_sparse.csr_matrix(twice, shape=X.shape)
@@ -72,9 +71,7 @@ def test_load_sparse(sizes, form, dtype):
         net.arena[: int(net.net[at.N_PACKED])] = 0
         net.set_theta(theta)
         before = net.arena.copy()
-        sparse.load_sparse[dtype](
-            net.net, net.arena, *net.rows.arrays, order, 1, 2, 5
-        )
+        sparse.load_sparse[dtype](net.net, net.arena, *net.rows.arrays, order, 1, 2, 5)
         rows = order[3:6] if order.size else np.arange(3, 6)
         stride = net.field(0, "STRIDE")
         start = net.field(0, "A0") + 2 * stride
@@ -103,7 +100,7 @@ def test_gradient_of_csr_is_the_dense_one(sizes, form, weighted, dtype):
         results.append((net.gradient, net.predict()))
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_array_equal(results[0][1], results[1][1])
-    loss, gradient = reference.backpropagate(
+    _, gradient = reference.backpropagate(
         theta, sizes, "identity", SQUARED, X.toarray(), Y, weight=weight
     )
     # The division by Σ w is the only rounding.

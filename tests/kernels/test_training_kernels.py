@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from fastnn.kernels import layout as at
 from kernel_tools import (
     JIT_DISABLED,
     LOGISTIC,
@@ -20,7 +21,6 @@ from kernel_tools import (
 from scipy import sparse
 
 from fastnn import network as network_module
-from fastnn.kernels import layout as at
 
 EPOCHS = few_or_many(2, 25)
 SOLVERS = {
@@ -44,9 +44,7 @@ def test_epochs(name, ends, weighted, dtype):
     rng = np.random.default_rng(0)
     weight = rng.random(n).astype(dtype) if weighted else None
     theta = random_theta(sizes, dtype)
-    net = Net(
-        sizes, X, Y, ends, "tanh", weight, solver=solver, batch_size=batch_size
-    )
+    net = Net(sizes, X, Y, ends, "tanh", weight, solver=solver, batch_size=batch_size)
     net.set_hyper(ALPHA=0.1, **hyper)
     net.set_theta(theta)
     twin = make_reference()
