@@ -18,6 +18,7 @@ from sklearn import neural_network as sk
 from sklearn.base import is_classifier
 
 import fastnn
+from fastnn import threads
 
 # scikit-learn 1.7 added sample weights to its networks, and the Poisson loss.
 SK_HAS_WEIGHTS = "sample_weight" in inspect.signature(sk.MLPClassifier.fit).parameters
@@ -321,6 +322,28 @@ def threading_layers():
             continue
         found.append(layer)
     return found
+
+
+def force_threads():
+    """Use threads for the smallest work; return a count of kernels run either way.
+
+    The library starts threads only where they are measured to pay, which small data
+    on busy cores never do. The tests of threads would then test nothing.
+    """
+    original = threads.run_parallel
+    calls = {"parallel": 0, "serial": 0}
+
+    def counted(*arguments):
+        ran = original(*arguments)
+        calls["parallel" if ran else "serial"] += 1
+        return ran
+
+    assert callable(threads.Twins._choose)
+    assert threads.FLOPS_PER_THREAD > 1
+    threads.run_parallel = counted
+    threads.FLOPS_PER_THREAD = 1.0
+    threads.Twins._choose = lambda self: (True, 1 << 60)
+    return calls
 
 
 def run_python(*parts, args=(), timeout=120, **env):

@@ -7,6 +7,7 @@ number of calls does not matter. The drop-ins start these afresh as scikit-learn
 import copy
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 from helpers import (
@@ -107,6 +108,48 @@ def test_parts_equal_the_whole_through_a_copy(solver, through):
     for _ in range(3):
         parts = through(parts.partial_fit(X, y))
     assert_same_state(parts, whole)
+
+
+def through_joblib(model, folder):
+    joblib.dump(model, folder / "model.joblib")
+    return joblib.load(folder / "model.joblib", mmap_mode="r")
+
+
+COPIES = {
+    "pickle": lambda model, folder: pickle.loads(pickle.dumps(model)),
+    "old pickle": lambda model, folder: pickle.loads(pickle.dumps(model, 2)),
+    "deepcopy": lambda model, folder: copy.deepcopy(model),
+    "cloudpickle": lambda model, folder: pickle.loads(
+        pytest.importorskip("cloudpickle").dumps(model)
+    ),
+    "memory map": through_joblib,
+}
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("name", NAMES)
+def test_copies_predict_and_train_on(name, way, solver, tmp_path):
+    X, y = data_for(name, n=60, p=5)
+    first = partial_fit_args(name, y)
+    model = estimator_of(name, **SMALL, max_iter=4, solver=solver).partial_fit(
+        X, y, **first
+    )
+    other = COPIES[way](model, tmp_path)
+    assert_same_bits(other, model)
+    assert_same_bits([outputs(other, X)], [outputs(model, X)])
+    kept = weights_of(model)
+    for _ in range(2):
+        other.partial_fit(X, y)
+    assert_same_bits(weights_of(model), kept)
+    assert any((a != b).any() for a, b in zip(weights_of(other), kept, strict=True))
+    for _ in range(2):
+        model.partial_fit(X, y)
+    assert_same_bits(other, model)
+    assert_same_bits(other.fit(X, y), model.fit(X, y))
+    if way == "memory map":
+        reread = joblib.load(tmp_path / "model.joblib")
+        assert_same_bits(weights_of(reread), kept)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -38,9 +38,11 @@ HASHES = """
 import hashlib, itertools, json, sys, warnings
 import numpy as np
 from scipy import sparse
-from helpers import ACTIVATIONS, make_data, outputs, weights_of
+from helpers import (
+    ACTIVATIONS, force_threads, make_data, outputs, weights_of)
 import fastnn
 warnings.simplefilter("ignore")
+calls = force_threads()
 shapes, threads = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 
 def digest(arrays):
@@ -55,12 +57,17 @@ def run(shape, dtype, activation, n_threads, kind="multiclass", solver="adam", *
         X = sparse.csr_matrix(X)
     task = "classification" if kind == "multiclass" else "regression"
     weight = np.linspace(0.5, 2, len(y)) if more.pop("weights", False) else None
+    before = calls["parallel"]
     model = fastnn.MLPEstimator(
         task=task, dtype=dtype, activation=activation, n_threads=n_threads,
         max_iter=2, random_state=0, solver=solver, **shape, **more,
     ).fit(X, y, sample_weight=weight)
-    return digest([*weights_of(model), outputs(model, X), model.predict(X),
-                   model.loss_ * np.ones(1)])
+    trained = calls["parallel"]
+    got = digest([*weights_of(model), outputs(model, X), model.predict(X),
+                  model.loss_ * np.ones(1)])
+    used = trained > before, calls["parallel"] > trained
+    assert used == (n_threads > 1, n_threads > 1), (shape, n_threads, used)
+    return got
 
 cases = {}
 for name, shape in shapes.items():
@@ -85,7 +92,8 @@ print(json.dumps({
 def hashes(layer):
     """Return, for each case, the digest of a fit with each number of threads.
 
-    Eight threads are launched whatever the number of cores, so that all counts run.
+    Eight threads are launched whatever the number of cores, so that all counts run,
+    and each fit and prediction with more than one thread is seen to use them.
     """
     args = json.dumps(SHAPES), json.dumps(THREADS)
     env = {"NUMBA_NUM_THREADS": "8", "NUMBA_THREADING_LAYER": layer}

@@ -15,10 +15,11 @@ JIT_DISABLED = _host.JIT_DISABLED
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 CANARY = 12345.0  # stands where a kernel must not write
 
+BOUNDSCHECK = bool(numba.config.BOUNDSCHECK)
 # Numba has no bounds checks in parallel code; without a compiler the parallel
 # kernels run as loops and are tested as such.
 needs_parallel = pytest.mark.skipif(
-    bool(numba.config.BOUNDSCHECK), reason="bounds checks exclude parallel code"
+    BOUNDSCHECK, reason="bounds checks exclude parallel code"
 )
 
 
@@ -201,3 +202,15 @@ class Net:
 def same_bits(left, right):
     """Return whether two arrays hold the same bits."""
     return left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+def same_results(left, right):
+    """Return whether two computations of the same thing left the same bits.
+
+    Under bounds checks the compiler fuses a multiplication and an addition in some
+    turns of a loop and not in others: then the last digits may differ.
+    """
+    if not BOUNDSCHECK:
+        return same_bits(left, right)
+    bound = 1e-11 if left.dtype == np.float64 else 1e-3
+    return left.dtype == right.dtype and np.allclose(left, right, bound, bound)
