@@ -19,12 +19,13 @@ class Reporter:
     ----------
     estimator : estimator
     max_epochs : int
-    X, y : what `fit` was given
+    X, y, sample_weight : what `fit` was given
     """
 
-    def __init__(self, estimator, max_epochs, X, y):
+    def __init__(self, estimator, max_epochs, X, y, sample_weight):
         self.estimator = estimator
-        self.data = {"X": X, "y": y}
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.data = {"X": X, "y": y, "metadata": metadata}
         self.active = bool(getattr(estimator, "_skl_callbacks", None))
         if self.active or hasattr(estimator, "_parent_callback_ctx"):
             self.root = estimator._init_callback_context(max_subtasks=max_epochs)

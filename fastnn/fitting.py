@@ -62,7 +62,8 @@ def fit(estimator, X, y, sample_weight, incremental, classes=None):
         _set_random_state(estimator, first)
         if first:
             _initialize_weights(estimator, sizes, problem.Y.dtype)
-        reporter = Reporter(estimator, 1 if incremental else estimator.max_iter, X, y)
+        n_epochs = 1 if incremental else estimator.max_iter
+        reporter = Reporter(estimator, n_epochs, X, y, sample_weight)
         if estimator.solver == "lbfgs":
             _fit_lbfgs(estimator, problem, sizes, reporter)
         else:

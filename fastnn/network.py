@@ -183,7 +183,7 @@ class Plan:
         header[at.ROW_LOSS0] = regions.take(block)
         self.tiles = self._tiles(layers, header[at.PANEL])
         header[at.TILE_SUM0] = regions.take(len(self.tiles))
-        groups = layers[-1, at.WIDTH] + header[at.N_TARGETS] + 4
+        groups = layers[-1, at.STRIDE] + header[at.N_TARGETS] + 4
         header[at.SCRATCH_SIZE] = _host.round_up(
             int(groups * at.GROUP) + 4 * self.lanes, self.lanes
         )

@@ -46,7 +46,7 @@ if os.environ.get("FASTNN_VECTOR_BYTES") in {"16", "32", "64"}:
     TILE_VECTORS = 4 if VECTOR_BYTES == 64 else 2
 
 # Vector code cannot be bounds-checked and does not exist without a compiler:
-# then plain loops compute the same sums in the same order.
+# then plain loops compute the same sums.
 SIMD = not (
     JIT_DISABLED
     or numba.config.BOUNDSCHECK

@@ -13,6 +13,7 @@ activation, loss and solver that a network might use. As it is, the first fit
 compiles what it uses and nothing else, each piece once.
 """
 
+import contextlib
 import threading
 import weakref
 
@@ -195,14 +196,26 @@ def _compile(piece, dtype):
     if piece.parallel:
         options["parallel"] = True
     signature = types.void(*arguments)
-    if CACHE_FOLDER is not None:
+    for attempt in ("first", "after cleaning"):
+        if CACHE_FOLDER is None:
+            break
         try:
             return _compile_cached(piece.function, signature, options, dtype)
         except Exception as error:
             # A full disk or a damaged file must not stop a fit. If the cause was
             # another one, compiling without the cache shows it again.
-            _forget_cache(error)
+            if attempt == "first":
+                _delete_cached(piece.function, dtype)
+            else:
+                _forget_cache(error)
     return numba.njit(signature, **options)(piece.function)
+
+
+def _delete_cached(function, dtype):
+    """Delete a unit's files from the cache: one of them may be damaged."""
+    with contextlib.suppress(OSError):
+        for path in (CACHE_FOLDER / dtype.name).rglob(f"*.{function.__name__}-*"):
+            path.unlink(missing_ok=True)
 
 
 def _compile_cached(function, signature, options, dtype):

@@ -23,14 +23,18 @@ LN2_HIGH, LN2_LOW = 6.93145751953125e-1, 1.42860682030941723212e-6
 LN2_HIGH32, LN2_LOW32 = _f(0.693359375), _f(-2.12194440e-4)
 LOG2E32 = _f(LOG2E)
 SQRT2 = 1.4142135623730951
+# exp is inf above and 0 below: the logarithms of the largest and of the smallest
+# normal number.
+MAX32, MIN32 = _f(88.722831), _f(-87.336540)
+MAX64, MIN64 = 709.782712893384, -708.3964185322641
 
 
 @exact_inner
 def exp32(z):
-    """Exponential of a float32, within 2 ulp; inf above 88.72, 0 below -87.33."""
+    """Exponential of a float32, within 2 ulp; inf above 88.72, 0 below -87.34."""
     x = z
-    x = _f(88.3) if x > _f(88.3) else x
-    x = _f(-87.3) if x < _f(-87.3) else x
+    x = MAX32 if x > MAX32 else x
+    x = MIN32 if x < MIN32 else x
     n = np.floor(x * LOG2E32 + _f(0.5))
     x = x - n * LN2_HIGH32
     x = x - n * LN2_LOW32
@@ -41,18 +45,20 @@ def exp32(z):
     p = p * x + _f(1.6666665459e-1)
     p = p * x + _f(5.0000001201e-1)
     p = p * (x * x) + x + _f(1.0)
-    scale = np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
-    y = p * scale
-    y = _f(np.inf) if z > _f(88.72) else y
-    return _f(0.0) if z < _f(-87.33) else y
+    half = np.int32(n) >> np.int32(1)  # 2ⁿ in two steps: 2¹²⁸ is not a float32
+    rest = np.int32(n) - half
+    y = p * np.int32((half + np.int32(127)) << np.int32(23)).view(np.float32)
+    y = y * np.int32((rest + np.int32(127)) << np.int32(23)).view(np.float32)
+    y = _f(np.inf) if z > MAX32 else y
+    return _f(0.0) if z < MIN32 else y
 
 
 @exact_inner
 def exp64(z):
-    """Exponential of a float64, within 2 ulp; inf above 709.7, 0 below -708.3."""
+    """Exponential of a float64, within 2 ulp; inf above 709.78, 0 below -708.4."""
     x = z
-    x = 709.0 if x > 709.0 else x
-    x = -708.0 if x < -708.0 else x
+    x = MAX64 if x > MAX64 else x
+    x = MIN64 if x < MIN64 else x
     n = np.floor(x * LOG2E + 0.5)
     x = x - n * LN2_HIGH
     x = x - n * LN2_LOW
@@ -69,10 +75,12 @@ def exp64(z):
     p = p * x + 1.0 / 6.0
     p = p * x + 0.5
     p = p * (x * x) + x + 1.0
-    scale = np.int64((np.int64(np.int32(n)) + 1023) << 52).view(np.float64)
-    y = p * scale
-    y = np.inf if z > 709.7 else y
-    return 0.0 if z < -708.3 else y
+    half = np.int64(np.int32(n) >> np.int32(1))
+    rest = np.int64(np.int32(n)) - half
+    y = p * np.int64((half + 1023) << 52).view(np.float64)
+    y = y * np.int64((rest + 1023) << 52).view(np.float64)
+    y = np.inf if z > MAX64 else y
+    return 0.0 if z < MIN64 else y
 
 
 @exact_inner
@@ -93,7 +101,8 @@ def log32(z):
     p = p * q + _f(2.0 / 5.0)
     p = p * q + _f(2.0 / 3.0)
     p = p * q * s + _f(2.0) * s
-    return n * LN2_HIGH32 + (n * LN2_LOW32 + p)
+    y = n * LN2_HIGH32 + (n * LN2_LOW32 + p)
+    return y if z == z else z  # a NaN's bits would pass for a number
 
 
 @exact_inner
@@ -121,7 +130,8 @@ def log64(z):
     p = p * q + 2.0 / 5.0
     p = p * q + 2.0 / 3.0
     p = p * q * s + 2.0 * s
-    return n * LN2_HIGH + (n * LN2_LOW + p)
+    y = n * LN2_HIGH + (n * LN2_LOW + p)
+    return y if z == z else z
 
 
 @exact_inner

@@ -80,6 +80,8 @@ def sgd(net, arena, hyper, start, n, penalised, sum0):
 
     v = momentum · v - rate · g;   p += v,  or  p += momentum · v - rate · g.
 
+    Velocities below hyper[TINY] become 0, as `adam` says.
+
     Source: I. Sutskever et al., On the importance of initialization and momentum
     in deep learning, ICML 2013.
     """
@@ -91,15 +93,18 @@ def sgd(net, arena, hyper, start, n, penalised, sum0):
     scale = T(1.0 / hyper[WEIGHT_SUM])
     rate = T(hyper[RATE])
     momentum = T(hyper[MOMENTUM])
+    tiny, zero = T(hyper[TINY]), T(0)
     if hyper[NESTEROV] != 0.0:
         for i in range(n):
             step = rate * ((G[i] + alpha * P[i]) * scale)
             v = momentum * V[i] - step
+            v = zero if abs(v) < tiny else v
             V[i] = v
             P[i] += momentum * v - step
     else:
         for i in range(n):
             v = momentum * V[i] - rate * ((G[i] + alpha * P[i]) * scale)
+            v = zero if abs(v) < tiny else v
             V[i] = v
             P[i] += v
 

@@ -215,7 +215,7 @@ def scratch_of(net, worker):
 
     ::
 
-        T [WIDTH · GROUP] | U [targets · GROUP] | L | W | S S
+        T [STRIDE · GROUP] | U [targets · GROUP] | L | W | S S
     """
     return net[at.SCRATCH0] + worker * net[at.SCRATCH_SIZE]
 

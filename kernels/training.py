@@ -5,6 +5,7 @@ with floats is reached by address, so both run the same machine code: same bits.
 """
 
 import numba
+import numpy as np
 
 from . import layout as at
 from . import optimizers, passes
@@ -71,7 +72,7 @@ def begin_batch(net, arena, hyper, weight, order, begin, rows):
             row = begin + r
             if order.size:
                 row = order[row]
-            total += weight[row]
+            total += np.float64(weight[row])
     else:
         total = float(rows)
     hyper[at.WEIGHT_SUM] = total
@@ -86,7 +87,7 @@ def end_block(net, arena, hyper, rows):
     L = view(arena, net[at.ROW_LOSS0], rows)
     total = 0.0
     for r in range(rows):
-        total += L[r]
+        total += np.float64(L[r])
     hyper[at.DATA_LOSS] += total
 
 

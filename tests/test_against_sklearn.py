@@ -195,7 +195,7 @@ def test_warm_start_sequence(solver, early_stopping):
     for params in ({}, {}, {"max_iter": 3}, {"alpha": 0.5}, {"momentum": 0.2}):
         _, got = recorded(ours.set_params(**params).fit, X, y)
         _, want = recorded(theirs.set_params(**params).fit, X, y)
-        assert got == want
+        assert got == want, (got, want)
         assert_same_model(ours, theirs, X, y)
 
 

@@ -11,7 +11,6 @@ from helpers import (
     estimator_of,
     ignore_convergence,
     is_classifier_name,
-    needs_weights,
     outputs,
 )
 from sklearn.base import clone
@@ -160,7 +159,6 @@ def test_callbacks_see_the_labels_of_the_caller(name):
     assert set(fitted.predict(X)) <= set(y)
 
 
-@needs_weights
 @pytest.mark.parametrize("name", NAMES)
 def test_callbacks_see_the_sample_weights(name):
     model, X, y = both(name)

@@ -13,7 +13,6 @@ from helpers import (
     estimator_of,
     ignore_convergence,
     is_classifier_name,
-    needs_weights,
     snapshot,
 )
 from sklearn import config_context
@@ -215,7 +214,6 @@ def test_only_the_layers_are_positional():
             maker((3, 2), "relu")
 
 
-@needs_weights
 @ignore_convergence
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_routed_through_a_search(name):

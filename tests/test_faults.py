@@ -13,7 +13,6 @@ from helpers import (
     error_of,
     estimator_of,
     ignore_convergence,
-    needs_poisson,
     outputs,
     partial_fit_args,
     run_python,
@@ -193,7 +192,6 @@ def test_targets_too_large_for_their_squares(name):
         model.fit(X, y * 1e200)
 
 
-@needs_poisson
 @pytest.mark.parametrize("name", ["regressor", "estimator-reg"])
 def test_poisson_refuses_negative_targets(name):
     X, _ = data_for(name, n=60, p=5)
@@ -315,7 +313,7 @@ with joblib.parallel_config("sequential"):
 print(json.dumps({
     "fits": together == alone, "different": len(set(alone)),
     "predictions": set(shared) == {bits(one.predict_proba(X))},
-    "search": threaded == sequential, "parallel": calls["parallel"] > 100,
+    "search": threaded == sequential, "parallel": calls["parallel"] >= 20,
 }))
 """
 

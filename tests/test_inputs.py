@@ -16,7 +16,6 @@ from helpers import (
     ignore_convergence,
     make_data,
     memory_map,
-    needs_weights,
     outputs,
     recorded,
     snapshot,
@@ -334,7 +333,6 @@ def weights_case(case, n):
     return weight
 
 
-@needs_weights
 @pytest.mark.parametrize(
     "case",
     ["NaN", "infinity", "negative", "too short", "two columns", "text", "all zero"],
@@ -350,7 +348,6 @@ def test_bad_sample_weight(name, case):
         assert snapshot(model) == before
 
 
-@needs_weights
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_of_zero_weight_is_harmless(name, solver):
@@ -363,7 +360,6 @@ def test_a_batch_of_zero_weight_is_harmless(name, solver):
     assert np.isfinite(model.loss_curve_).all()
 
 
-@needs_weights
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_weights_are_no_weights(name):
     """Multiplying by one is exact, and so is the sum of forty ones."""
@@ -375,7 +371,6 @@ def test_equal_weights_are_no_weights(name):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@needs_weights
 @pytest.mark.parametrize("name", ["estimator-clf", "estimator-reg"])
 def test_whole_weights_are_repeated_rows(name):
     """In one batch the loss and the steps are those of the repeated rows."""

@@ -212,5 +212,5 @@ def same_results(left, right):
     """
     if not BOUNDSCHECK:
         return same_bits(left, right)
-    bound = 1e-11 if left.dtype == np.float64 else 1e-3
+    bound = 5e-6  # some digits of float32: losses are float64 for either type
     return left.dtype == right.dtype and np.allclose(left, right, bound, bound)
