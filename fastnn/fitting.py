@@ -340,20 +340,23 @@ def _fit_lbfgs(estimator, problem, sizes, reporter):
     theta, _ = weights.read(estimator)
     ends = (estimator._loss_name(), estimator.out_activation_)
     objective = lbfgs.Objective(estimator, problem, sizes, ends, dtype)
-    last = []
+    last = {}
     try:
         theta, loss, n_iter = lbfgs.minimize(objective, theta, estimator, last)
     except KeyboardInterrupt as error:
         if last:
-            theta = last[0].astype(dtype)
+            theta = last["x"].astype(dtype)
             weights.Shared(theta, sizes).publish(estimator)
+            estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]
             error._fastnn_kept = True
         raise
     _check_finite(theta, estimator)
     if not np.isfinite(loss):
         raise ValueError(
-            f"The loss of the solution found by lbfgs is {loss}: the targets or the "
-            "input data may be too large; scale them."
+            "Solver produced non-finite parameter weights, or a loss that is not "
+            f"finite: lbfgs ended with a loss of {loss}. The input data or the targets "
+            "may contain large values and need to be preprocessed (for instance by "
+            "StandardScaler)."
         )
     weights.Shared(theta, sizes).publish(estimator)
     estimator.loss_, estimator.n_iter_ = loss, n_iter

@@ -6,9 +6,8 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from . import threads
 from .kernels import layout as at
-from .kernels import training
 from .network import Network, Plan, count_parameters
-from .training import set_loss_scale
+from .training import EpochKernel, set_loss_scale
 
 
 class Objective:
@@ -40,12 +39,8 @@ class Objective:
             weighted=problem.weight is not None,
         )
         self.network = Network(plan, n)
-        self._twins = threads.Twins(
-            training.train_serial,
-            training.train_parallel,
-            plan.dtype,
-            int(plan.net[at.N_WORKERS]),
-        )
+        self._kernel = EpochKernel(self.network)
+        self.loss = np.inf
         self.network.hyper[at.ALPHA] = estimator.alpha
         set_loss_scale(self.network, estimator, problem.Y)
         weight = problem.weight
@@ -57,13 +52,11 @@ class Objective:
         """Return the loss, penalty included, and its gradient in float64."""
         network, hyper = self.network, self.network.hyper
         network.set_parameters(theta.astype(network.dtype))
-        hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        arguments = (network.net, network.arena, hyper, *self._data, _ALL_ROWS)
-        self._twins.run(arguments, 0, 1)
+        self._kernel(*self._data, _ALL_ROWS)
         gradient = np.empty(network.n_params, network.dtype)
         network.get_gradient(gradient)
-        loss = hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT]
-        return float(loss), gradient.astype(np.float64)
+        self.loss = float(hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT])
+        return self.loss, gradient.astype(np.float64)
 
 
 _ALL_ROWS = np.empty(0, np.int64)
@@ -72,8 +65,9 @@ _ALL_ROWS = np.empty(0, np.int64)
 def minimize(objective, theta, estimator, last):
     """Run L-BFGS and return theta, the loss and the number of iterations.
 
-    last : list
-        Holds the latest iterate, for the case of an interrupt.
+    last : dict
+        Gets the latest iterate, its loss and its number, for the case of an
+        interrupt.
     """
     options = {
         "maxfun": estimator.max_fun,
@@ -83,7 +77,8 @@ def minimize(objective, theta, estimator, last):
     }
 
     def remember(x):
-        last[:] = [x.copy()]
+        n_iter = last.get("n_iter", 0) + 1
+        last.update({"x": x.copy(), "loss": objective.loss, "n_iter": n_iter})
 
     result = scipy.optimize.minimize(
         objective,

@@ -161,6 +161,7 @@ class Plan:
         row_bytes = (2 * sum(strides) - strides[0]) * self.dtype.itemsize
         block = max(_host.TILE_ROWS, min(batch_size, _BLOCK_BYTES // int(row_bytes)))
         header[at.BATCH], header[at.BLOCK] = batch_size, block
+        header[at.N_BLOCKS] = -(-batch_size // block)
         rows = int(np.clip(_CACHE_BYTES // row_bytes, 24, 192))
         header[at.TILE_ROWS_MAX] = rows // _host.TILE_ROWS * _host.TILE_ROWS
         regions = _Regions(self.lanes)
@@ -294,6 +295,12 @@ class Network:
         self.arena = _aligned_zeros(plan.arena_size, plan.dtype)
         self.arena[plan.net[at.ONES0]] = 1
         self.hyper = np.zeros(at.N_HYPER)
+
+    def n_blocks(self):
+        """Return the blocks of an epoch, which are what a training call counts."""
+        batch, block = int(self.net[at.BATCH]), int(self.net[at.BLOCK])
+        full, rest = divmod(int(self.net[at.N_ROWS]), batch)
+        return full * -(-batch // block) + -(-rest // block)
 
     def set_parameters(self, theta):
         """Copy parameters, in row-major order, into the arena."""

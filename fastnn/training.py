@@ -1,5 +1,6 @@
 """The epoch loop: shuffle, train, record, decide whether to go on."""
 
+import dataclasses
 import warnings
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ class SolverState:
         In the order of `weights`.
     rate : float
         Learning rate, which 'adaptive' and 'invscaling' change.
+    rate_init : float
+        `learning_rate_init` that it came from.
     steps, power_1, power_2 : float
         Steps taken; beta_1 and beta_2 to that power.
     """
@@ -36,6 +39,7 @@ class SolverState:
     solver: str
     slots: np.ndarray
     rate: float
+    rate_init: float
     steps: float = 0.0
     power_1: float = 1.0
     power_2: float = 1.0
@@ -137,8 +141,6 @@ class Trainer:
         self.sizes, self.random_state = sizes, random_state
         self.batch_size = batch_size(estimator, problem.n_train)
         flops = 6.0 * count_parameters(sizes) * self.batch_size
-        self.n_batches = -(-problem.n_train // self.batch_size)
-        self.batches_per_call = max(1, int(_FLOPS_PER_CALL / flops))
         plan = Plan(
             sizes,
             estimator.activation,
@@ -153,14 +155,12 @@ class Trainer:
             validates=problem.validation is not None,
         )
         self.network = Network(plan, problem.n_train)
-        self._twins = threads.Twins(
-            training.train_serial,
-            training.train_parallel,
-            plan.dtype,
-            int(plan.net[at.N_WORKERS]),
-        )
+        self._kernel = EpochKernel(self.network)
         self.network.set_parameters(theta)
-        self.state = state or new_state(estimator, theta)
+        self.state = new_state(estimator, theta)
+        if state is not None:
+            self.state = dataclasses.replace(state)
+            self._follow_rate_init()
         self.network.set_slots(self.state.slots)
         self._set_hyper()
         self._set_data()
@@ -182,6 +182,16 @@ class Trainer:
         hyper[at.POWER_2] = state.power_2
         set_loss_scale(self.network, estimator, self.problem.Y)
         hyper[at.COUNT_BY_WEIGHT] = estimator._continues
+
+    def _follow_rate_init(self):
+        """Scale the rate if the user has changed `learning_rate_init` since.
+
+        scikit-learn keeps the rate that a solver began with.
+        """
+        rate = float(self.estimator.learning_rate_init)
+        if self.estimator._continues and rate != self.state.rate_init:
+            self.state.rate *= rate / self.state.rate_init
+            self.state.rate_init = rate
 
     def _set_data(self):
         problem = self.problem
@@ -226,17 +236,7 @@ class Trainer:
         network, hyper = self.network, self.network.hyper
         hyper[at.RATE] = self.state.rate
         hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
-        hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        for first in range(0, self.n_batches, self.batches_per_call):
-            last = min(first + self.batches_per_call, self.n_batches)
-            arguments = (
-                network.net,
-                network.arena,
-                hyper,
-                *self._data,
-                self._shuffled,
-            )
-            self._twins.run(arguments, first, last)
+        self._kernel(*self._data, self._shuffled)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0
 
@@ -364,10 +364,44 @@ class Trainer:
             del self.history.loss_curve[-surplus:]
             self.history.n_iter -= surplus
             self.history.t -= surplus * self.problem.n_train
-        state = SolverState(
-            self.estimator.solver, self.network.get_slots(), self.state.rate, *steps
-        )
+        state = dataclasses.replace(self.state, slots=self.network.get_slots())
+        state.steps, state.power_1, state.power_2 = steps
         return self._theta_now(), state
+
+
+class EpochKernel:
+    """Calls the training kernel for an epoch, in slices that Ctrl-C can part.
+
+    Parameters
+    ----------
+    network : Network
+    """
+
+    def __init__(self, network):
+        self.network = network
+        net = network.net
+        self.n_blocks = network.n_blocks()
+        flops = 6.0 * network.n_params * int(net[at.BLOCK])
+        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / flops))
+        self.twins = threads.Twins(
+            training.train_serial,
+            training.train_parallel,
+            network.dtype,
+            int(net[at.N_WORKERS]),
+        )
+
+    def __call__(self, *data):
+        """Train on all blocks.
+
+        data : X's three arrays, targets, weights and order, as the kernel has them
+        """
+        network = self.network
+        hyper = network.hyper
+        hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
+        arguments = (network.net, network.arena, hyper, *data)
+        for first in range(0, self.n_blocks, self.blocks_per_call):
+            last = min(first + self.blocks_per_call, self.n_blocks)
+            self.twins.run(arguments, first, last)
 
 
 def weight_attributes(theta, sizes):
@@ -379,7 +413,8 @@ def weight_attributes(theta, sizes):
 def new_state(estimator, theta):
     """Return a solver's state before its first step."""
     slots = np.zeros((SOLVERS[estimator.solver].n_slots, theta.size), theta.dtype)
-    return SolverState(estimator.solver, slots, float(estimator.learning_rate_init))
+    rate = float(estimator.learning_rate_init)
+    return SolverState(estimator.solver, slots, rate, rate)
 
 
 def set_loss_scale(network, estimator, Y):

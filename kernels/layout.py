@@ -35,6 +35,7 @@ from .transposition import TRANSPOSE_MATRIX
     PANEL,  # columns of a full panel
     BATCH,  # rows of a mini-batch
     BLOCK,  # rows that are held in the arena at once
+    N_BLOCKS,  # blocks of a full mini-batch
     N_ROWS,  # rows of the training set
     TILE_ROWS_MAX,  # rows that pass through all layers together
     N_WORKERS,
@@ -68,7 +69,7 @@ from .transposition import TRANSPOSE_MATRIX
     SPARSE,  # 1: X is CSR, and the first layer reads it there
     WEIGHTED,  # 1: rows have weights
     HEADER,  # size of the header
-) = range(41)
+) = range(42)
 
 # A layer's record; the first starts at HEADER.
 (

@@ -111,6 +111,20 @@ def end_batch(net, arena, hyper, rows):
 
 
 @inner
+def place_of_block(net, index):
+    """Return where a block's batch begins, its rows, and where the block begins.
+
+    ::
+
+        batch:      |      0      |      1      |   2  (the rest)
+        index:      | 0 | 1 | 2 | | 3 | 4 | 5 | | 6 | 7 |
+    """
+    begin = index // net[at.N_BLOCKS] * net[at.BATCH]
+    rows = min(net[at.BATCH], net[at.N_ROWS] - begin)
+    return begin, rows, index % net[at.N_BLOCKS] * net[at.BLOCK]
+
+
+@inner
 def stage_of(block, block_rows, rows):
     """Return the bits FIRST_BLOCK and LAST_BLOCK of a block of the batch."""
     stage = 0
@@ -123,7 +137,9 @@ def stage_of(block, block_rows, rows):
 
 @unit(TRAIN)
 def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first, last):
-    """Train on mini-batches [first, last) of the epoch, on the calling thread.
+    """Train on blocks [first, last) of the epoch, on the calling thread.
+
+    A mini-batch is one block, unless its activations would take too much memory.
 
     Parameters
     ----------
@@ -132,100 +148,101 @@ def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first,
     X, columns, starts : dense or CSR rows
     Y, weight : vectors, targets and row weights
     order : vector of row numbers, or empty for the rows as they are
-    first, last : int, mini-batches
+    first, last : int, blocks
     """
-    for batch in range(first, last):
-        begin = batch * net[at.BATCH]
-        rows = min(net[at.BATCH], net[at.N_ROWS] - begin)
-        call_begin_batch(
-            net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
-        )
+    for index in range(first, last):
+        begin, rows, block = place_of_block(net, index)
+        size = min(net[at.BLOCK], rows - block)
+        stage = stage_of(block, size, rows)
+        start = begin + block
+        if stage & FIRST_BLOCK:
+            call_begin_batch(
+                net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
+            )
         if hyper[at.WEIGHT_SUM] > 0.0:
-            for block in range(0, rows, net[at.BLOCK]):
-                size = min(net[at.BLOCK], rows - block)
-                stage = stage_of(block, size, rows)
-                for worker in range(net[at.N_WORKERS]):
-                    call_row_pass(
-                        net[at.ROW_PASS],
-                        net,
-                        arena,
-                        X,
-                        columns,
-                        starts,
-                        Y,
-                        weight,
-                        order,
-                        begin + block,
-                        size,
-                        worker,
-                    )
-                for worker in range(net[at.N_WORKERS]):
-                    call_weight_pass(
-                        net[at.WEIGHT_PASS],
-                        net,
-                        arena,
-                        hyper,
-                        X,
-                        columns,
-                        starts,
-                        order,
-                        begin + block,
-                        size,
-                        stage,
-                        worker,
-                    )
-                call_end(net[at.END_BLOCK], net, arena, hyper, size)
-            call_end(net[at.END_BATCH], net, arena, hyper, rows)
+            for worker in range(net[at.N_WORKERS]):
+                call_row_pass(
+                    net[at.ROW_PASS],
+                    net,
+                    arena,
+                    X,
+                    columns,
+                    starts,
+                    Y,
+                    weight,
+                    order,
+                    start,
+                    size,
+                    worker,
+                )
+            for worker in range(net[at.N_WORKERS]):
+                call_weight_pass(
+                    net[at.WEIGHT_PASS],
+                    net,
+                    arena,
+                    hyper,
+                    X,
+                    columns,
+                    starts,
+                    order,
+                    start,
+                    size,
+                    stage,
+                    worker,
+                )
+            call_end(net[at.END_BLOCK], net, arena, hyper, size)
+            if stage & LAST_BLOCK:
+                call_end(net[at.END_BATCH], net, arena, hyper, rows)
 
 
 @unit(TRAIN, parallel=True)
 def train_parallel(
     net, arena, hyper, X, columns, starts, Y, weight, order, first, last
 ):
-    """Train on mini-batches [first, last): the twin of `train_serial` on threads."""
-    for batch in range(first, last):
-        begin = batch * net[at.BATCH]
-        rows = min(net[at.BATCH], net[at.N_ROWS] - begin)
-        call_begin_batch(
-            net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
-        )
+    """Train on blocks [first, last): the twin of `train_serial` on threads."""
+    for index in range(first, last):
+        begin, rows, block = place_of_block(net, index)
+        size = min(net[at.BLOCK], rows - block)
+        stage = stage_of(block, size, rows)
+        start = begin + block
+        if stage & FIRST_BLOCK:
+            call_begin_batch(
+                net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
+            )
         if hyper[at.WEIGHT_SUM] > 0.0:
-            for block in range(0, rows, net[at.BLOCK]):
-                size = min(net[at.BLOCK], rows - block)
-                stage = stage_of(block, size, rows)
-                start = begin + block
-                for worker in numba.prange(net[at.N_WORKERS]):
-                    call_row_pass(
-                        net[at.ROW_PASS],
-                        net,
-                        arena,
-                        X,
-                        columns,
-                        starts,
-                        Y,
-                        weight,
-                        order,
-                        start,
-                        size,
-                        INT(worker),
-                    )
-                for worker in numba.prange(net[at.N_WORKERS]):
-                    call_weight_pass(
-                        net[at.WEIGHT_PASS],
-                        net,
-                        arena,
-                        hyper,
-                        X,
-                        columns,
-                        starts,
-                        order,
-                        start,
-                        size,
-                        stage,
-                        INT(worker),
-                    )
-                call_end(net[at.END_BLOCK], net, arena, hyper, size)
-            call_end(net[at.END_BATCH], net, arena, hyper, rows)
+            for worker in numba.prange(net[at.N_WORKERS]):
+                call_row_pass(
+                    net[at.ROW_PASS],
+                    net,
+                    arena,
+                    X,
+                    columns,
+                    starts,
+                    Y,
+                    weight,
+                    order,
+                    start,
+                    size,
+                    INT(worker),
+                )
+            for worker in numba.prange(net[at.N_WORKERS]):
+                call_weight_pass(
+                    net[at.WEIGHT_PASS],
+                    net,
+                    arena,
+                    hyper,
+                    X,
+                    columns,
+                    starts,
+                    order,
+                    start,
+                    size,
+                    stage,
+                    INT(worker),
+                )
+            call_end(net[at.END_BLOCK], net, arena, hyper, size)
+            if stage & LAST_BLOCK:
+                call_end(net[at.END_BATCH], net, arena, hyper, rows)
 
 
 @unit(PREDICT)

@@ -157,7 +157,7 @@ class Net:
     def train(self, parallel=False, order=None, batches=None):
         """Train on an epoch, or on some of its batches; return the mean loss."""
         order = np.empty(0, np.int64) if order is None else order
-        first, last = batches or (0, -(-self.net[at.N_ROWS] // self.net[at.BATCH]))
+        first, last = batches or (0, self.network.n_blocks())
         kernel = training.train_parallel if parallel else training.train_serial
         self.set_hyper(LOSS_SUM=0.0, LOSS_COUNT=0.0)
         kernel[self.dtype](
