@@ -17,7 +17,8 @@ from .callbacks import Reporter
 from .kernels import _jit
 from .network import Rows, for_kernels
 from .parameters import check_loss, check_memory, hidden_sizes
-from .training import History, Problem, Trainer, weight_attributes
+from .records import History, Problem
+from .training import Trainer, weight_attributes
 
 # Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
 _FOREIGN = ("_skl_callbacks", "_callback", "_parent_callback")

@@ -7,13 +7,15 @@ import numpy as np
 
 from .kernels import (
     _host,
+    forward,
     layout,
     loading,
-    passes,
     products,
+    row_pass,
     sparse,
     training,
     transposition,
+    weight_pass,
 )
 from .kernels import layout as at
 from .variants import ACTIVATIONS, LOSSES, OUTPUTS, SOLVERS
@@ -224,14 +226,14 @@ class Plan:
             at.LOAD: rows,
             at.PRODUCT: products.accumulate,
             at.TRANSPOSE: transposition.transpose,
-            at.FORWARD_ROWS: passes.forward_rows,
+            at.FORWARD_ROWS: forward.forward_rows,
         }
         if self.trains:
             units |= {
                 at.LOSS: LOSSES[ends],
                 at.UPDATE: SOLVERS[solver].update,
-                at.ROW_PASS: passes.row_pass,
-                at.WEIGHT_PASS: passes.weight_pass,
+                at.ROW_PASS: row_pass.row_pass,
+                at.WEIGHT_PASS: weight_pass.weight_pass,
                 at.BEGIN_BATCH: training.begin_batch,
                 at.END_BLOCK: training.end_block,
                 at.END_BATCH: training.end_batch,
@@ -241,15 +243,15 @@ class Plan:
         if validates or not self.trains:
             units |= {
                 at.OUTPUT: OUTPUTS[ends[1]],
-                at.PREDICT_PASS: passes.predict_pass,
+                at.PREDICT_PASS: forward.predict_pass,
             }
         for field, unit in units.items():
             header[field] = unit.address(self.dtype)
-        forward, backward = ACTIVATIONS[activation]
+        ahead, back = ACTIVATIONS[activation]
         if self.n_layers > 1:
-            layers[:-1, at.FORWARD] = forward.address(self.dtype)
+            layers[:-1, at.FORWARD] = ahead.address(self.dtype)
             if self.trains:
-                layers[:-1, at.BACKWARD] = backward.address(self.dtype)
+                layers[:-1, at.BACKWARD] = back.address(self.dtype)
 
     def _assemble(self, header, layers):
         """Join header, layers, tiles and shares into `net`."""

@@ -10,6 +10,6 @@ estimators. The files, from what computes one number to what trains a network::
     products                        matrix products
     layout                          where everything lies; packing
     loading, sparse                 rows of X, dense or CSR
-    passes                          one mini-batch: rows, then weights
+    forward, row_pass, weight_pass  one mini-batch: rows, then weights
     training                        many mini-batches: what Python calls
 """

@@ -7,15 +7,15 @@ with floats is reached by address, so both run the same machine code: same bits.
 import numba
 import numpy as np
 
+from . import forward, optimizers, row_pass, weight_pass
 from . import layout as at
-from . import optimizers, passes
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
 from ._llvm import view
-from .passes import FIRST_BLOCK, LAST_BLOCK
+from .weight_pass import FIRST_BLOCK, LAST_BLOCK
 
-call_row_pass = passes.ROW_PASS.call
-call_weight_pass = passes.WEIGHT_PASS.call
-call_predict_pass = passes.PREDICT_PASS.call
+call_row_pass = row_pass.ROW_PASS.call
+call_weight_pass = weight_pass.WEIGHT_PASS.call
+call_predict_pass = forward.PREDICT_PASS.call
 
 # (net, arena, hyper, weight, order, begin, rows)
 BEGIN_BATCH = Interface(

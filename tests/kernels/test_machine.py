@@ -204,6 +204,30 @@ def test_compiled_with_a_cache(tmp_path, monkeypatch):
         assert list((tmp_path / "float64").rglob("*.nbc"))
 
 
+def test_a_damaged_file_is_replaced(tmp_path, monkeypatch):
+    """The unit's own files go, others stay, and the cache is used again."""
+    folder = tmp_path / "float32" / "kernels"
+    folder.mkdir(parents=True)
+    mine, other = folder / "x.output_identity-1.nbi", folder / "x.output_exp-1.nbi"
+    mine.touch()
+    other.touch()
+    attempts = []
+
+    def fail_once(function, signature, options, dtype):
+        attempts.append(mine.exists())
+        if len(attempts) == 1:
+            raise EOFError("Ran out of input")
+        return function
+
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
+    monkeypatch.setattr(_jit, "_compile_cached", fail_once)
+    unit = losses.output_identity
+    assert _jit._compile(unit, np.dtype("float32")) is unit.function
+    assert attempts == [True, False]
+    assert other.exists()
+    assert tmp_path == _jit.CACHE_FOLDER
+
+
 def test_parallel_units_are_compiled_so(monkeypatch):
     """The option reaches Numba, and the other units do not have it."""
     seen = []

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import reference
+from fastnn.kernels import forward, loading, sparse
 from fastnn.kernels import layout as at
-from fastnn.kernels import loading, passes, sparse
 from kernel_tools import CANARY, Net, assert_close, random_data, random_theta, same_bits
 from scipy import sparse as scipy_sparse
 
@@ -151,8 +151,8 @@ def test_bisection_finds_the_first_of_equals():
 @pytest.mark.parametrize("rows", [1, 5, 6, 7, 13, 50])
 def test_shares_of_rows(rows, n_workers):
     """Whole tiles of rows, in order, all of them, each once."""
-    bounds = [passes.share_of_rows(rows, w, n_workers) for w in range(n_workers + 1)]
+    bounds = [forward.share_of_rows(rows, w, n_workers) for w in range(n_workers + 1)]
     assert bounds[0] == 0
     assert bounds[-1] == rows
-    assert all(b == rows or b % passes.TILE_ROWS == 0 for b in bounds)
+    assert all(b == rows or b % forward.TILE_ROWS == 0 for b in bounds)
     assert bounds == sorted(bounds)
