@@ -23,6 +23,7 @@ import numba
 FLOPS_PER_THREAD = 3e6
 
 _unsafe_after_fork = False
+_serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
 _one_at_a_time = threading.Lock()
 
 
@@ -72,7 +73,7 @@ class Twins:
     the slowest thread, and on busy cores that can take a hundred times as long as
     the work. So both are timed as they go, and the slower one is tried again now
     and then, for a few batches. Starting the threads takes some tenths of a second,
-    once per process: only a fit that has run for a while pays for it.
+    once per process: fits that have worked for a while, together, pay for it.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class Twins:
         Shares of work in the arguments' table; 1 means that threads cannot pay.
     """
 
-    PATIENCE = 0.05  # seconds of serial work before threads are started
+    PATIENCE = 0.1  # seconds of serial work before threads are started
     TRIAL = 8  # batches of a trial
     RETRY = 24  # calls between two trials of the slower twin
     HOPELESS = 3.0  # a twin that is so much slower is tried ten times less often
@@ -94,7 +95,6 @@ class Twins:
         self.n_workers = n_workers
         self.cost = {False: None, True: None}  # seconds per batch
         self.calls = 0
-        self.spent = 0.0
         self.warm = False
 
     def run(self, arguments, first, last):
@@ -123,8 +123,7 @@ class Twins:
         if self.cost[False] is None:
             return False, self.TRIAL
         if self.cost[True] is None:
-            tries = is_started() or self.spent > self.PATIENCE
-            return tries, self.TRIAL
+            return is_started() or _serial_seconds > self.PATIENCE, self.TRIAL
         faster = self.cost[True] < self.cost[False]
         ratio = self.cost[not faster] / self.cost[faster]
         pause = self.RETRY * (10 if ratio > self.HOPELESS else 1)
@@ -134,7 +133,9 @@ class Twins:
         return faster, _ALL
 
     def _learn(self, threaded, seconds, n_batches):
-        self.spent += seconds
+        global _serial_seconds
+        if not threaded:
+            _serial_seconds += seconds
         if threaded and not self.warm:  # loading and starting threads, not work
             self.warm = True
             return
