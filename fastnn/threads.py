@@ -24,6 +24,7 @@ FLOPS_PER_THREAD = 3e6
 
 _unsafe_after_fork = False
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
+_next_trial = 0.0  # when a new fit may try threads
 _one_at_a_time = threading.Lock()
 
 
@@ -71,9 +72,10 @@ class Twins:
 
     Which one that is depends on what else the machine does: a barrier waits for
     the slowest thread, and on busy cores that can take a hundred times as long as
-    the work. So both are timed as they go, and the slower one is tried again now
-    and then, for a few batches. Starting the threads takes some tenths of a second,
-    once per process: fits that have worked for a while, together, pay for it.
+    the work. So both are timed as they go, and the one that is not in use is tried
+    again now and then; a trial that failed holds for the fits that follow, too.
+    Starting the threads takes some tenths of a second, once per process: fits that
+    have worked for a while, together, pay for it.
 
     Parameters
     ----------
@@ -82,31 +84,36 @@ class Twins:
     dtype : numpy dtype
     n_workers : int
         Shares of work in the arguments' table; 1 means that threads cannot pay.
+    flops : float
+        Floating-point operations of a batch.
     """
 
     PATIENCE = 0.1  # seconds of serial work before threads are started
-    TRIAL = 8  # batches of a trial
-    RETRY = 24  # calls between two trials of the slower twin
-    HOPELESS = 3.0  # a twin that is so much slower is tried ten times less often
+    # A trial goes on until the twin proves faster, or for so many seconds: the first
+    # call loads the kernel and wakes the threads.
+    TRIAL_SECONDS = 0.01
+    TRIAL_FLOPS = 1e8  # of one call in a trial
+    PAUSES = (1.0, 16.0)  # seconds between trials, doubled each time one fails
 
-    def __init__(self, serial, parallel, dtype, n_workers):
+    def __init__(self, serial, parallel, dtype, n_workers, flops):
         self.serial = serial[dtype]
         self.parallel, self.dtype = parallel, dtype
         self.n_workers = n_workers
+        self.trial_batches = max(1, int(self.TRIAL_FLOPS / flops))
+        self.threaded = False  # the twin in use
         self.cost = {False: None, True: None}  # seconds per batch
-        self.calls = 0
-        self.warm = False
+        self.trial_end = None  # when the trial of the other twin ends, if one runs
+        self.next_trial, self.pause = _next_trial, self.PAUSES[0]
 
     def run(self, arguments, first, last):
         """Work on batches [first, last)."""
         if self.n_workers == 1:
             self.serial(*arguments, first, last)
             return
-        self.calls += 1
         while first < last:
-            threaded, n_batches = self._choose()
-            stop = min(last, first + n_batches)
             start = time.perf_counter()
+            threaded, n_batches = self._choose(start)
+            stop = min(last, first + n_batches)
             if threaded:
                 threaded = run_parallel(
                     self.parallel[self.dtype],
@@ -115,32 +122,40 @@ class Twins:
                 )
             if not threaded:
                 self.serial(*arguments, first, stop)
-            self._learn(threaded, time.perf_counter() - start, stop - first)
+            self._learn(threaded, start, time.perf_counter(), stop - first)
             first = stop
 
-    def _choose(self):
+    def _choose(self, now):
         """Return whether to use threads, and for how many batches at most."""
-        if self.cost[False] is None:
-            return False, self.TRIAL
-        if self.cost[True] is None:
-            return is_started() or _serial_seconds > self.PATIENCE, self.TRIAL
-        faster = self.cost[True] < self.cost[False]
-        ratio = self.cost[not faster] / self.cost[faster]
-        pause = self.RETRY * (10 if ratio > self.HOPELESS else 1)
-        if self.calls >= pause:
-            self.calls = 0
-            return not faster, self.TRIAL
-        return faster, _ALL
+        if self.trial_end is None and now >= self.next_trial:
+            known = self.cost[self.threaded] is not None
+            if known and (is_started() or _serial_seconds > self.PATIENCE):
+                self.trial_end = now + self.TRIAL_SECONDS
+        if self.trial_end is not None:
+            return not self.threaded, self.trial_batches
+        return self.threaded, _ALL
 
-    def _learn(self, threaded, seconds, n_batches):
+    def _learn(self, threaded, start, now, n_batches):
+        """Take note of a call's time, and end a trial that is decided."""
         global _serial_seconds
+        cost, known = (now - start) / n_batches, self.cost[threaded]
         if not threaded:
-            _serial_seconds += seconds
-        if threaded and not self.warm:  # loading and starting threads, not work
-            self.warm = True
-            return
-        cost, known = seconds / n_batches, self.cost[threaded]
-        self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
+            _serial_seconds += now - start
+        if self.trial_end is None:
+            self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
+        elif threaded == self.threaded:  # the other twin cannot run here
+            self._end_trial(now, self.PAUSES[1])
+        elif cost < self.cost[self.threaded]:
+            self.threaded, self.cost[threaded] = threaded, cost
+            self._end_trial(now, self.PAUSES[0])
+        elif now > self.trial_end or not threaded:
+            self._end_trial(now, min(2 * self.pause, self.PAUSES[1]))
+
+    def _end_trial(self, now, pause):
+        global _next_trial
+        self.trial_end = None
+        self.pause, self.next_trial = pause, now + pause
+        _next_trial = 0.0 if self.threaded else self.next_trial
 
 
 _ALL = 1 << 60

@@ -300,6 +300,7 @@ class EpochKernel:
             training.train_parallel,
             network.dtype,
             int(net[at.N_WORKERS]),
+            flops,
         )
 
     def __call__(self, *data):
