@@ -261,7 +261,7 @@ def _split(estimator, problem):
             estimator._split_seed = random_state.randint(np.iinfo(np.int32).max)
         random_state = estimator._split_seed
     problem.train, problem.validation = train_test_split(
-        np.arange(problem.rows.n),
+        np.arange(problem.rows.n, dtype=np.int64),
         random_state=random_state,
         test_size=estimator.validation_fraction,
         stratify=stratify,
@@ -271,6 +271,12 @@ def _split(estimator, problem):
             "The validation set is too small. Increase 'validation_fraction' "
             "or the size of your dataset."
         )
+    for name in ("train", "validation"):
+        weight = problem.weight
+        if weight is not None and not weight[getattr(problem, name)].any():
+            raise ValueError(
+                f"sample_weight is zero for all {name} samples of early stopping."
+            )
 
 
 def _is_stratified(estimator):

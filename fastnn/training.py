@@ -78,6 +78,7 @@ class Trainer:
         self._set_data()
         self._saved = [self._live().copy(), self._live().copy()]
         self._start = history.n_iter
+        self._n_scores = len(history.validation_scores or [])
         self._stream = random_state.get_state() if estimator._continues else None
         self._done = (0, 0, self._steps())  # epochs, which copy, steps
 
@@ -113,7 +114,7 @@ class Trainer:
         self._data = (*problem.rows.arrays, problem.Y.reshape(-1), weight)
         self._order = problem.train
         if self._order is None:
-            self._order = np.arange(problem.n_train)
+            self._order = np.arange(problem.n_train, dtype=np.int64)
         self._shuffled = self._order
 
     def _live(self):
@@ -132,7 +133,7 @@ class Trainer:
         continue exactly start from the rows' own order, so that nothing but the
         generator's state has to be kept between calls.
         """
-        permutation = np.arange(self._order.size)
+        permutation = np.arange(self._order.size, dtype=np.int64)
         self.random_state.shuffle(permutation)
         if not self.estimator._continues:
             self._shuffled = self._shuffled[permutation]
@@ -274,6 +275,7 @@ class Trainer:
         surplus = self.history.n_iter - self._start - n_epochs
         if surplus > 0:  # interrupted between the record and the copy
             del self.history.loss_curve[-surplus:]
+            del (self.history.validation_scores or [])[self._n_scores + n_epochs :]
             self.history.n_iter -= surplus
             self.history.t -= surplus * self.problem.n_train
         state = dataclasses.replace(self.state, slots=self.network.get_slots())
