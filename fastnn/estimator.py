@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import fitting, prediction, targets
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .parameters import CONSTRAINTS
+from .variants import REGRESSION_LOSSES
 
 
 def _is_classifier(estimator):
@@ -163,7 +164,11 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     -----
     Training continues exactly: `fit` with ``max_iter=20``, or with 12 and then 8
     under ``warm_start=True``, or 20 calls of `partial_fit` on the same samples,
-    give the same weights bit for bit, also with a pickle in between.
+    give the same weights bit for bit, also with a pickle in between. That is so
+    while nothing stops training: early stopping returns to the best weights at the
+    end of each call, and a patience that is used up ends every call after it.
+    "lbfgs" begins anew from the weights. What `dtype` and `random_state` say counts
+    when the network is initialised.
 
     A fit that fails leaves the estimator as it was. An interrupt keeps the last
     whole epoch, and is raised again.
@@ -185,7 +190,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "task": [StrOptions({"classification", "regression"})],
-        "loss": [StrOptions({"auto", "log_loss", "squared_error", "poisson"})],
+        "loss": [StrOptions({"auto", "log_loss", *REGRESSION_LOSSES})],
     }
     # Whether warm_start and partial_fit go on exactly where training stopped.
     _continues = True
@@ -451,5 +456,9 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
 
     def __setstate__(self, state):
         super().__setstate__(state)
+        stream = self.__dict__.get("_random_state")
+        if self._continues and stream is not None:  # a copy goes its own way
+            self._random_state = np.random.RandomState()
+            self._random_state.set_state(stream.get_state())
         if "coefs_" in self.__dict__:
             fitting.share_memory(self)

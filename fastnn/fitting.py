@@ -3,11 +3,11 @@
 validate -> encode targets -> initial weights -> solver -> publish
 """
 
-import functools
 import warnings
 from contextlib import contextmanager
 
 import numpy as np
+from sklearn import get_config
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -19,6 +19,7 @@ from .network import Rows, for_kernels
 from .parameters import check_loss, check_memory, hidden_sizes
 from .records import History, Problem
 from .training import Trainer, weight_attributes
+from .variants import REGRESSION_LOSSES
 
 # Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
 _FOREIGN = ("_skl_callbacks", "_callback", "_parent_callback")
@@ -31,7 +32,11 @@ def transaction(estimator):
     An interrupt whose last whole epoch was published marks itself as kept.
     """
     before = dict(estimator.__dict__)
-    stream = before.get("_random_state") if estimator._continues else None
+    stream = estimator.random_state
+    if estimator._continues:
+        stream = before.get("_random_state")
+    if not isinstance(stream, np.random.RandomState):
+        stream = None
     place = stream.get_state() if stream is not None else None
     try:
         yield
@@ -51,14 +56,12 @@ def transaction(estimator):
 
 def fit(estimator, X, y, sample_weight, incremental, classes=None):
     """Fit for one call of `fit` or `partial_fit`."""
-    estimator._validate_params()
+    _check_parameters(estimator)
     with transaction(estimator):
         if incremental and estimator.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if incremental:
             estimator._learn_classes(y, classes)
-        if _jit.CACHE_PROBLEM:
-            _warn_about_cache(_jit.CACHE_PROBLEM)
         problem, sizes, first = _prepare(estimator, X, y, sample_weight, incremental)
         _set_random_state(estimator, first)
         if first:
@@ -73,7 +76,7 @@ def fit(estimator, X, y, sample_weight, incremental, classes=None):
 
 def initialize(estimator, X, y):
     """Allocate and initialise without training."""
-    estimator._validate_params()
+    _check_parameters(estimator)
     with transaction(estimator):
         for name in ("coefs_", "intercepts_", "classes_"):
             estimator.__dict__.pop(name, None)
@@ -82,16 +85,23 @@ def initialize(estimator, X, y):
         _initialize_weights(estimator, sizes, problem.Y.dtype)
 
 
-@functools.cache
-def _warn_about_cache(problem):
-    """Say once per process why compiled kernels are not kept."""
-    warnings.warn(
-        "Compiled kernels cannot be kept between processes, so each process "
-        f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
-        "only you can write to.",
-        UserWarning,
-        stacklevel=4,
-    )
+def _check_parameters(estimator):
+    """Validate the constructor's parameters, and say if kernels cannot be kept."""
+    if not get_config()["skip_parameter_validation"]:
+        estimator._validate_params()
+    problem = _jit.CACHE_PROBLEM
+    if problem and problem not in _told:
+        _told.add(problem)
+        warnings.warn(
+            "Compiled kernels cannot be kept between processes, so each process "
+            f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
+            "only you can write to.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+_told: set = set()
 
 
 def _prepare(estimator, X, y, sample_weight, incremental):
@@ -177,7 +187,7 @@ def _set_random_state(estimator, first):
 def _output_activation(estimator):
     """Return the output activation that goes with the loss and the targets."""
     if estimator._is_regressor():
-        return "exp" if estimator._loss_name() == "poisson" else "identity"
+        return REGRESSION_LOSSES[estimator._loss_name()]
     several = estimator._label_binarizer.y_type_ == "multiclass"
     return "softmax" if several else "logistic"
 
@@ -193,10 +203,22 @@ def _initialize_weights(estimator, sizes, dtype):
     )
     theta = weights.as_vector(coefs, intercepts, dtype)
     weights.Shared(theta, sizes).publish(estimator)
-    estimator._optimizer = None
-    estimator._best_theta = None
+    _reset_records(estimator)
     if estimator.solver != "lbfgs":
-        _publish_history(estimator, _new_history(estimator))
+        estimator.__dict__.update(_history_attributes(_new_history(estimator)))
+
+
+def _reset_records(estimator):
+    """Forget what training by mini-batches recorded, and the solver's state."""
+    estimator._optimizer = None
+    for name in (
+        "loss_",
+        "loss_curve_",
+        "best_loss_",
+        "validation_scores_",
+        "best_validation_score_",
+    ):
+        estimator.__dict__.pop(name, None)
 
 
 def _new_history(estimator):
@@ -219,7 +241,6 @@ def _history_of(estimator):
         best_loss=estimator.best_loss_,
         validation_scores=estimator.validation_scores_,
         best_score=estimator.best_validation_score_,
-        best_theta=estimator._best_theta if estimator._continues else None,
         no_improvement=estimator._no_improvement_count,
         t=estimator.t_,
         n_iter=estimator.n_iter_ if estimator._continues else 0,
@@ -237,23 +258,26 @@ def _history_of(estimator):
     return history
 
 
-def _publish_history(estimator, history):
-    estimator.loss_curve_ = history.loss_curve
-    estimator.best_loss_ = history.best_loss
-    estimator.validation_scores_ = history.validation_scores
-    estimator.best_validation_score_ = history.best_score
-    estimator._best_theta = history.best_theta
-    estimator._no_improvement_count = history.no_improvement
-    estimator.n_iter_ = history.n_iter
-    estimator.t_ = history.t
+def _history_attributes(history):
+    """Return the fitted attributes that a history stands for."""
+    attributes = {
+        "loss_curve_": history.loss_curve,
+        "best_loss_": history.best_loss,
+        "validation_scores_": history.validation_scores,
+        "best_validation_score_": history.best_score,
+        "_no_improvement_count": history.no_improvement,
+        "n_iter_": history.n_iter,
+        "t_": history.t,
+    }
     if history.loss_curve:
-        estimator.loss_ = history.loss_curve[-1]
+        attributes["loss_"] = history.loss_curve[-1]
+    return attributes
 
 
 def _split(estimator, problem):
     """Set validation rows aside, as scikit-learn splits them for the same seed."""
     stratify = None
-    if not estimator._is_regressor() and _is_stratified(estimator):
+    if not estimator._is_regressor() and _is_stratified(estimator, problem):
         stratify = problem.Y[:, 0]
     random_state = estimator._random_state
     if estimator._continues:  # the same split in each call
@@ -279,11 +303,20 @@ def _split(estimator, problem):
             )
 
 
-def _is_stratified(estimator):
-    """scikit-learn stratifies two classes only; what need not agree with it, all."""
+def _is_stratified(estimator, problem):
+    """Return whether the split keeps the classes' proportions.
+
+    scikit-learn stratifies two classes only; what need not agree with it stratifies
+    all, where there are rows enough of each.
+    """
     if estimator._label_binarizer.y_type_.startswith("multilabel"):
         return False
-    return estimator._continues or estimator.n_outputs_ == 1
+    if not estimator._continues:
+        return estimator.n_outputs_ == 1
+    _, counts = np.unique(problem.Y[:, 0], return_counts=True)
+    n = problem.rows.n
+    smaller = min(estimator.validation_fraction, 1 - estimator.validation_fraction)
+    return counts.min() >= 2 and int(n * smaller) >= len(counts)
 
 
 def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
@@ -307,28 +340,37 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
         history,
         estimator._random_state,
     )
+    if estimator._continues and estimator.early_stopping and estimator.n_iter_:
+        # What later epochs must beat is how these weights do on these rows.
+        history.best_score, history.best_theta = trainer.validation_score(), theta
     n_epochs = 1 if incremental else estimator.max_iter
     try:
         trainer.run(n_epochs, reporter, incremental)
+        _publish(estimator, trainer, sizes)
     except KeyboardInterrupt as error:
         if trainer.epochs_done():
-            trainer.rewind_shuffles()
+            trainer.rewind()
             _publish(estimator, trainer, sizes)
             error._fastnn_kept = True
         raise
-    _publish(estimator, trainer, sizes)
     reporter.end_fit(trainer.attributes)
 
 
 def _publish(estimator, trainer, sizes):
-    """Put the trained weights and all records on the estimator."""
+    """Put the trained weights and all records on the estimator, in one go."""
     theta, state = trainer.finish()
-    if trainer.history.best_theta is not None:
-        theta = trainer.history.best_theta.copy()
+    history = trainer.history
+    if history.best_theta is not None:
+        theta = history.best_theta.copy()
     _check_finite(theta, estimator)
-    weights.Shared(theta, sizes).publish(estimator)
-    estimator._optimizer = state
-    _publish_history(estimator, trainer.history)
+    shared = weights.Shared(theta, sizes)
+    estimator.__dict__.update(
+        {
+            **shared.attributes(),
+            **_history_attributes(history),
+            "_optimizer": state,
+        }
+    )
 
 
 def _check_finite(theta, estimator):
@@ -353,6 +395,7 @@ def _fit_lbfgs(estimator, problem, sizes, reporter):
     except KeyboardInterrupt as error:
         if last:
             theta = last["x"].astype(dtype)
+            _reset_records(estimator)
             weights.Shared(theta, sizes).publish(estimator)
             estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]
             error._fastnn_kept = True
@@ -365,6 +408,7 @@ def _fit_lbfgs(estimator, problem, sizes, reporter):
             "may contain large values and need to be preprocessed (for instance by "
             "StandardScaler)."
         )
+    _reset_records(estimator)
     weights.Shared(theta, sizes).publish(estimator)
     estimator.loss_, estimator.n_iter_ = loss, n_iter
     reporter.end_fit(lambda: weight_attributes(theta, sizes))

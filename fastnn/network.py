@@ -25,6 +25,8 @@ from .variants import ACTIVATIONS, LOSSES, OUTPUTS, SOLVERS
 _CACHE_BYTES = 384 * 1024
 # Bytes of activations and deltas held at once; a larger batch goes in blocks.
 _BLOCK_BYTES = 64 * 1024 * 1024
+# Work of one block: between two of them Ctrl-C is answered.
+_BLOCK_FLOPS = 10**10
 # A stride that is a multiple of this makes rows compete for the same cache lines.
 _CONFLICT_BYTES = 512
 
@@ -54,9 +56,9 @@ class Rows:
                     f"A sparse X may have at most {np.iinfo(np.int32).max:,} features, "
                     f"got {self.n_features:,}."
                 )
-            self.numbers = X.data
-            self.columns = X.indices.astype(np.int32, copy=False)
-            self.starts = X.indptr.astype(np.int64, copy=False)
+            self.numbers = np.require(X.data, requirements=["C", "A"])
+            self.columns = np.require(X.indices, np.int32, ["C", "A"])
+            self.starts = np.require(X.indptr, np.int64, ["C", "A"])
         else:
             self.numbers = X.reshape(-1)
             self.columns = np.empty(0, np.int32)
@@ -161,7 +163,8 @@ class Plan:
         """Place every region of the arena."""
         strides = [self._stride(self.sizes[0]), *layers[:, at.STRIDE]]
         row_bytes = (2 * sum(strides) - strides[0]) * self.dtype.itemsize
-        block = max(_host.TILE_ROWS, min(batch_size, _BLOCK_BYTES // int(row_bytes)))
+        most = min(_BLOCK_BYTES // int(row_bytes), _BLOCK_FLOPS // self._row_flops())
+        block = max(_host.TILE_ROWS, min(batch_size, most))
         header[at.BATCH], header[at.BLOCK] = batch_size, block
         header[at.N_BLOCKS] = -(-batch_size // block)
         rows = int(np.clip(_CACHE_BYTES // row_bytes, 24, 192))
@@ -193,6 +196,9 @@ class Plan:
         n_workers = header[at.N_WORKERS]
         header[at.SCRATCH0] = regions.take(n_workers * header[at.SCRATCH_SIZE])
         self.arena_size = regions.size
+
+    def _row_flops(self):
+        return 6 * count_parameters(self.sizes)
 
     def _tiles(self, layers, panel):
         """Cut every panel of weights into tiles of equal height, the last shorter."""

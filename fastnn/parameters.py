@@ -1,13 +1,13 @@
 """What values the constructor's parameters may have, in scikit-learn's own form."""
 
 import os
-from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .variants import ACTIVATIONS, SOLVERS
+from .network import count_parameters
+from .variants import ACTIVATIONS, REGRESSION_LOSSES, SOLVERS
 
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -60,7 +60,7 @@ def check_loss(estimator):
     """Raise if the loss does not suit the task."""
     suitable = {"auto", "log_loss"}
     if estimator._is_regressor():
-        suitable = {"auto", "squared_error", "poisson"}
+        suitable = {"auto", *REGRESSION_LOSSES}
     if estimator.loss not in suitable:
         raise ValueError(
             f"loss={estimator.loss!r} does not suit task={estimator.task!r}; use one "
@@ -75,7 +75,7 @@ def check_memory(sizes, dtype):
     Training holds a parameter some sixteen times: packed, transposed, its gradient,
     the solver's slots, and two copies of all that changes.
     """
-    n_params = sum((a + 1) * b for a, b in pairwise(sizes))
+    n_params = count_parameters(sizes)
     needed = n_params * (8 + 16 * np.dtype(dtype).itemsize)
     total = _physical_memory()
     if total and needed > total:

@@ -69,6 +69,51 @@ class History:
             self.best_score = score
             self.best_theta = theta()
 
+    def mark(self):
+        """Return a note of how far the records go, for `back_to`."""
+        n_scores = len(self.validation_scores or ())
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        return len(self.loss_curve), n_scores, scalars
+
+    def back_to(self, mark):
+        """Forget what was recorded since the mark."""
+        n_losses, n_scores, scalars = mark
+        del self.loss_curve[n_losses:]
+        if self.validation_scores is not None:
+            del self.validation_scores[n_scores:]
+        for name, value in scalars.items():
+            setattr(self, name, value)
+
+
+_SCALARS = ("best_loss", "best_score", "best_theta", "no_improvement", "t", "n_iter")
+
+
+@dataclass(frozen=True)
+class Done:
+    """All that an interrupt goes back to: the end of a whole epoch.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Epochs of this call.
+    copy : int
+        Which of the two copies of parameters and slots holds them.
+    steps : tuple
+        Steps of the solver, and its powers of beta_1 and beta_2.
+    rate : float
+    mark : object
+        Of the history.
+    stream : object or None
+        State of the random stream, of estimators that continue exactly.
+    """
+
+    n_epochs: int
+    copy: int
+    steps: tuple
+    rate: float
+    mark: tuple
+    stream: object
+
 
 @dataclass
 class Problem:

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from .estimator import MLPEstimator
 from .parameters import CONSTRAINTS
+from .variants import REGRESSION_LOSSES
 
 
 class MLPRegressor(RegressorMixin, MLPEstimator):
@@ -75,7 +76,7 @@ n_features_in_, feature_names_in_
 
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
     _continues = False
 

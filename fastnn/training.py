@@ -11,7 +11,7 @@ from .kernels import layout as at
 from .kernels import training
 from .network import Network, Plan, count_parameters
 from .prediction import outputs_of
-from .records import new_state
+from .records import Done, new_state
 
 # A kernel cannot be interrupted. Work is handed to it in slices of at most this
 # many floating-point operations, some 50 ms for one slow core.
@@ -77,10 +77,7 @@ class Trainer:
         self._set_hyper()
         self._set_data()
         self._saved = [self._live().copy(), self._live().copy()]
-        self._start = history.n_iter
-        self._n_scores = len(history.validation_scores or [])
-        self._stream = random_state.get_state() if estimator._continues else None
-        self._done = (0, 0, self._steps())  # epochs, which copy, steps
+        self._done = self._mark(0, 0)
 
     def _set_hyper(self):
         estimator, hyper, state = self.estimator, self.network.hyper, self.state
@@ -121,10 +118,6 @@ class Trainer:
         """Return parameters and slots where the kernels change them."""
         net = self.network.net
         return self.network.arena[net[at.P0] : net[at.G0]]
-
-    def _steps(self):
-        hyper = self.network.hyper
-        return hyper[at.STEPS], hyper[at.POWER_1], hyper[at.POWER_2]
 
     def _shuffle(self):
         """Draw an epoch's order of rows.
@@ -174,19 +167,16 @@ class Trainer:
             score = None
             if self.problem.validation is not None:
                 score = self.validation_score()
-            self._end_epoch(loss, score)
+            self._record(loss, score)
             stop = self._should_stop()
+            self._commit()
             if reporter.end_epoch(self.attributes) or stop or incremental:
                 break
-            if self._done[0] == n_epochs:
+            if self._done.n_epochs == n_epochs:
                 self._warn_about_max_iter(n_epochs)
 
-    def _end_epoch(self, loss, score):
-        """Record an epoch, print it, and keep a copy of its parameters.
-
-        The copy counts from the one assignment to `_done` on: an interrupt finds
-        either the epoch before or this one, whole.
-        """
+    def _record(self, loss, score):
+        """Add an epoch to the history, and print it."""
         history, estimator = self.history, self.estimator
         history.loss_curve.append(loss)
         history.n_iter += 1
@@ -196,9 +186,21 @@ class Trainer:
             if score is not None:
                 print(f"Validation score: {score:f}")
         history.record(loss, score, estimator.tol, self._theta_now)
-        which = 1 - self._done[1]
-        self._saved[which][:] = self._live()
-        self._done = (self._done[0] + 1, which, self._steps())
+
+    def _commit(self):
+        """Keep the epoch. It counts from the assignment on: an interrupt finds
+        either the epoch before or this one, whole.
+        """
+        copy = 1 - self._done.copy
+        self._saved[copy][:] = self._live()
+        self._done = self._mark(self._done.n_epochs + 1, copy)
+
+    def _mark(self, n_epochs, copy):
+        hyper = self.network.hyper
+        steps = (hyper[at.STEPS], hyper[at.POWER_1], hyper[at.POWER_2])
+        continues = self.estimator._continues and self.estimator.shuffle
+        stream = self.random_state.get_state() if continues else None
+        return Done(n_epochs, copy, steps, self.state.rate, self.history.mark(), stream)
 
     def _should_stop(self):
         """Apply the schedule and the patience; return whether training is over."""
@@ -259,27 +261,27 @@ class Trainer:
 
     def epochs_done(self):
         """Return how many whole epochs this trainer has finished."""
-        return self._done[0]
+        return self._done.n_epochs
 
-    def rewind_shuffles(self):
+    def rewind(self):
         """Take the random stream back to the end of the last whole epoch."""
-        if self._stream is not None and self.estimator.shuffle:
-            self.random_state.set_state(self._stream)
-            for _ in range(self._done[0]):
-                self._shuffle()
+        if self._done.stream is not None:
+            self.random_state.set_state(self._done.stream)
 
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""
-        n_epochs, which, steps = self._done
-        self._live()[:] = self._saved[which]
-        surplus = self.history.n_iter - self._start - n_epochs
-        if surplus > 0:  # interrupted between the record and the copy
-            del self.history.loss_curve[-surplus:]
-            del (self.history.validation_scores or [])[self._n_scores + n_epochs :]
-            self.history.n_iter -= surplus
-            self.history.t -= surplus * self.problem.n_train
-        state = dataclasses.replace(self.state, slots=self.network.get_slots())
-        state.steps, state.power_1, state.power_2 = steps
+        done = self._done
+        self._live()[:] = self._saved[done.copy]
+        self.history.back_to(done.mark)
+        steps, power_1, power_2 = done.steps
+        state = dataclasses.replace(
+            self.state,
+            slots=self.network.get_slots(),
+            rate=done.rate,
+            steps=steps,
+            power_1=power_1,
+            power_2=power_2,
+        )
         return self._theta_now(), state
 
 

@@ -28,6 +28,10 @@ LOSSES = {
 }
 
 
+# losses of regression: the output activation that goes with each
+REGRESSION_LOSSES = {"squared_error": "identity", "poisson": "exp"}
+
+
 @dataclass(frozen=True)
 class Solver:
     """A solver's unit and the number of parameter-sized slots it keeps."""

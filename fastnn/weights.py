@@ -57,13 +57,21 @@ class Shared:
 
     def __init__(self, theta, sizes):
         self.theta, self.sizes = theta, tuple(sizes)
+        assert theta.size == sum((a + 1) * b for a, b in pairwise(self.sizes))
         self.coefs, self.intercepts = views(theta, sizes)
 
     def publish(self, estimator):
         """Make the views the estimator's weights."""
-        estimator.coefs_ = list(self.coefs)
-        estimator.intercepts_ = list(self.intercepts)
-        estimator._shared = self
+        estimator.__dict__.update(self.attributes())
+
+    def attributes(self):
+        """Return the attributes that make the views an estimator's weights."""
+        return {
+            "coefs_": list(self.coefs),
+            "intercepts_": list(self.intercepts),
+            "_shared": self,
+            "_dtype": self.theta.dtype.name,
+        }
 
     def is_current(self, estimator):
         """Return whether the estimator's lists still hold these views."""
@@ -90,9 +98,5 @@ def read(estimator):
             f"coefs_ have {sizes[0]} inputs and {sizes[-1]} outputs, but the network "
             f"was fitted with {ends[0]} and {ends[1]}."
         )
-    if shared is not None:
-        dtype = shared.theta.dtype
-    else:
-        single = np.asarray(coefs[0]).dtype == np.float32
-        dtype = np.dtype(np.float32 if single else np.float64)
+    dtype = np.dtype(estimator._dtype)
     return as_vector(coefs, intercepts, dtype), sizes

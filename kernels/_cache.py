@@ -53,13 +53,15 @@ def find_folder():
         chosen = os.environ.get("NUMBA_CACHE_DIR")
         root = (Path(chosen) if chosen else _user_folder()) / "fastnn"
         folder = root / _key()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        for place in (root, folder):  # the mode of `parents` would be the umask's
+            place.mkdir(mode=0o700, exist_ok=True)
         for place in (root, folder):
             if not _is_private(place):
                 return None, f"{place} can be written by other users"
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         return None, str(error)
     return folder, None

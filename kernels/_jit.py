@@ -14,6 +14,7 @@ compiles what it uses and nothing else, each piece once.
 """
 
 import contextlib
+import os
 import threading
 import weakref
 
@@ -39,6 +40,17 @@ if not _host.JIT_DISABLED:
     CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
 
 _LOCK = threading.RLock()
+
+
+def _renew_lock():
+    """Make a lock for a forked child: another thread may have held the parent's."""
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
 _BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
 
 

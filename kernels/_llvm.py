@@ -4,7 +4,6 @@ Each has a plain twin, which runs without a compiler, under bounds checks and on
 unknown processors.
 """
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -241,5 +240,3 @@ def _vector_transpose():  # pragma: llvm only
 
 
 transpose_block = _vector_transpose() if SIMD else _plain_transpose
-
-FLOATS = (np.dtype("float32"), np.dtype("float64"))
