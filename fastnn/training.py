@@ -188,8 +188,10 @@ class Trainer:
         history.record(loss, score, estimator.tol, self._theta_now)
 
     def _commit(self):
-        """Keep the epoch. It counts from the assignment on: an interrupt finds
-        either the epoch before or this one, whole.
+        """Keep the epoch.
+
+        It counts from the assignment to `_done` on: an interrupt finds either the
+        epoch before or this one, whole.
         """
         copy = 1 - self._done.copy
         self._saved[copy][:] = self._live()

@@ -22,6 +22,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
 
 from . import _cache, _host
@@ -231,17 +232,49 @@ def _delete_cached(function, dtype):
 
 
 def _compile_cached(function, signature, options, dtype):
-    """Compile with a cache folder of the dtype's own.
+    """Compile, or load, with a cache folder of the dtype's own.
 
     One signature for each index file: Numba's index has a lost-update race that
     can hand out another signature's code.
     """
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_FOLDER / dtype.name)
-    try:
-        return numba.njit(signature, cache=True, **options)(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    dispatcher = numba.njit(**options)(function)
+    if not _host.JIT_DISABLED:  # pragma: no cover
+        dispatcher._cache = _cache_in(CACHE_FOLDER / dtype.name, function)
+        dispatcher.compile(signature.args)
+        dispatcher.disable_compile()
+    return dispatcher
+
+
+def _cache_in(folder, function):  # pragma: llvm only
+    """Return a cache of Numba's that keeps a function in this folder.
+
+    Numba's own setting for the folder counts for the whole process, and another
+    thread may be compiling something else.
+    """
+
+    class Locator(_CacheLocator):
+        def get_cache_path(self):
+            return str(folder)
+
+        def get_source_stamp(self):
+            return folder.parent.name  # the hash of all sources
+
+        def get_disambiguator(self):
+            return str(function.__code__.co_firstlineno)
+
+        @classmethod
+        def from_function(cls, py_func, py_file):
+            locator = cls()
+            locator.ensure_cache_path()
+            return locator
+
+    class Implementation(CompileResultCacheImpl):
+        _locator_classes = (Locator,)
+
+    class Cache(FunctionCache):
+        _impl_class = Implementation
+
+    return Cache(function)
 
 
 def _forget_cache(error):
