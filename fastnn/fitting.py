@@ -343,6 +343,7 @@ def _fit_stochastic(estimator, problem, sizes, reporter, incremental):
     if estimator._continues and estimator.early_stopping and estimator.n_iter_:
         # What later epochs must beat is how these weights do on these rows.
         history.best_score, history.best_theta = trainer.validation_score(), theta
+        history.no_improvement = 0
     n_epochs = 1 if incremental else estimator.max_iter
     try:
         trainer.run(n_epochs, reporter, incremental)

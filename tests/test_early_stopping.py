@@ -50,8 +50,9 @@ def test_other_targets_do_not_return_old_weights():
     """The score to beat is that of the weights on this call's rows."""
     model, X, y = fitted(learning_rate_init=0.02, max_iter=60)
     others = (y + 1) % 4
+    before = model.score(X, others)
     model.set_params(max_iter=60).fit(X, others)
-    assert model.score(X, others) > 0.6
+    assert model.score(X, others) > before + 0.3
 
 
 def test_many_classes_in_few_rows():
