@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -278,6 +279,16 @@ def test_a_call_is_an_intrinsic_where_there_is_a_compiler(monkeypatch):
     interface = _jit.Interface(layout.PACK.arguments, 4)
     with pytest.raises(NotImplementedError, match="not usable in pure-python"):
         interface.call(0, None, None, None, 0)
+
+
+def test_a_fork_gets_a_lock_of_its_own(monkeypatch):
+    """Another thread may hold the parent's lock when a child is forked."""
+    held = threading.Lock()
+    held.acquire()
+    monkeypatch.setattr(_jit, "_LOCK", held)
+    _jit._renew_lock()
+    assert _jit._LOCK.acquire(blocking=False)
+    _jit._LOCK.release()
 
 
 def test_units_show_their_names():
