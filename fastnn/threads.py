@@ -93,6 +93,7 @@ class Twins:
     # call loads the kernel and wakes the threads.
     TRIAL_SECONDS = 0.01
     TRIAL_FLOPS = 1e8  # of one call in a trial
+    SURE_FLOPS = 2e8  # of a batch that threads, once started, begin with
     PAUSES = (1.0, 16.0)  # seconds between trials, doubled each time one fails
 
     def __init__(self, serial, parallel, dtype, n_workers, flops):
@@ -104,6 +105,9 @@ class Twins:
         self.cost = {False: None, True: None}  # seconds per batch
         self.trial_end = None  # when the trial of the other twin ends, if one runs
         self.next_trial, self.pause = _next_trial, self.PAUSES[0]
+        if n_workers > 1 and flops > self.SURE_FLOPS and is_started():
+            self.threaded = True
+            self.next_trial = time.perf_counter() + self.pause
 
     def run(self, arguments, first, last):
         """Work on batches [first, last)."""
