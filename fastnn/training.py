@@ -87,6 +87,7 @@ class Trainer:
         hyper[at.BETA_1] = estimator.beta_1
         hyper[at.BETA_2] = estimator.beta_2
         hyper[at.EPSILON] = estimator.epsilon
+        hyper[at.TINY] = np.finfo(self.network.dtype).tiny * 8
         hyper[at.STEPS] = state.steps
         hyper[at.POWER_1] = state.power_1
         hyper[at.POWER_2] = state.power_2
@@ -139,9 +140,8 @@ class Trainer:
         """Train on every row once and return the mean loss."""
         if self.estimator.shuffle:
             self._shuffle()
-        network, hyper = self.network, self.network.hyper
+        hyper = self.network.hyper
         hyper[at.RATE] = self.state.rate
-        hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
         self._kernel(*self._data, self._shuffled)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0
