@@ -120,7 +120,7 @@ class Optimizers:
         net[[at.N_PACKED, at.P0, at.SLOT0, at.G0]] = n, 0, n, 3 * n
         arena = np.random.default_rng(0).random(4 * n + 16).astype(dtype)
         hyper = np.full(at.N_HYPER, 1e-3)
-        hyper[at.WEIGHT_SUM] = 200.0
+        hyper[at.GRADIENT_SCALE] = 1 / 200
         kernel = getattr(optimizers, name)[dtype]
         call = (net, arena, hyper, 0, n, 1, 4 * n)
         return best_seconds(lambda: kernel(*call)) / n * 1e9

@@ -41,7 +41,7 @@ class Objective:
         self.network = Network(plan, n)
         self._kernel = EpochKernel(self.network)
         self.loss = np.inf
-        self.network.hyper[at.ALPHA] = estimator.alpha
+        self.network.hyper[[at.ALPHA, at.L2]] = estimator.alpha
         set_loss_scale(self.network, estimator, problem.Y)
         weight = problem.weight
         if weight is None:

@@ -237,6 +237,7 @@ class Plan:
         if self.trains:
             units |= {
                 at.LOSS: LOSSES[ends],
+                at.BEGIN_STEP: SOLVERS[solver].begin,
                 at.UPDATE: SOLVERS[solver].update,
                 at.ROW_PASS: row_pass.row_pass,
                 at.WEIGHT_PASS: weight_pass.weight_pass,
@@ -302,7 +303,8 @@ class Network:
             self.net[at.N_ROWS] = n_rows
         self.arena = _aligned_zeros(plan.arena_size, plan.dtype)
         self.arena[plan.net[at.ONES0]] = 1
-        self.hyper = np.zeros(at.N_HYPER)
+        n_batches = -(-n_rows // int(plan.net[at.BATCH]))
+        self.hyper = np.zeros(at.N_HYPER + n_batches)
 
     def n_blocks(self):
         """Return the blocks of an epoch, which are what a training call counts."""

@@ -81,7 +81,7 @@ class Trainer:
 
     def _set_hyper(self):
         estimator, hyper, state = self.estimator, self.network.hyper, self.state
-        hyper[at.ALPHA] = estimator.alpha
+        hyper[at.ALPHA] = hyper[at.L2] = estimator.alpha
         hyper[at.MOMENTUM] = estimator.momentum
         hyper[at.NESTEROV] = estimator.nesterovs_momentum
         hyper[at.BETA_1] = estimator.beta_1
@@ -141,7 +141,7 @@ class Trainer:
         if self.estimator.shuffle:
             self._shuffle()
         hyper = self.network.hyper
-        hyper[at.RATE] = self.state.rate
+        hyper[at.N_HYPER :] = self.state.rate
         self._kernel(*self._data, self._shuffled)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0

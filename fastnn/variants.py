@@ -34,14 +34,15 @@ REGRESSION_LOSSES = {"squared_error": "identity", "poisson": "exp"}
 
 @dataclass(frozen=True)
 class Solver:
-    """A solver's unit and the number of parameter-sized slots it keeps."""
+    """A solver's units and the number of parameter-sized slots it keeps."""
 
     update: object
     n_slots: int
+    begin: object = optimizers.begin_plain
 
 
 SOLVERS = {
     "sgd": Solver(optimizers.sgd, 1),
-    "adam": Solver(optimizers.adam, 2),
+    "adam": Solver(optimizers.adam, 2, optimizers.begin_adam),
     "lbfgs": Solver(optimizers.keep_gradient, 0),
 }

@@ -49,6 +49,7 @@ from .transposition import TRANSPOSE_MATRIX
     SPARSE_GRADIENT,
     LOSS,
     OUTPUT,
+    BEGIN_STEP,
     UPDATE,
     ROW_PASS,
     PREDICT_PASS,
@@ -66,10 +67,11 @@ from .transposition import TRANSPOSE_MATRIX
     TILE_SUM0,
     SCRATCH0,
     SCRATCH_SIZE,
+    LOSS_PARAMETERS0,  # numbers that a loss depends on
     SPARSE,  # 1: X is CSR, and the first layer reads it there
     WEIGHTED,  # 1: rows have weights
     HEADER,  # size of the header
-) = range(42)
+) = range(44)
 
 # A layer's record; the first starts at HEADER.
 (
@@ -94,20 +96,29 @@ GROUP = 64
 # A tile's record: rows [FIRST_ROW, LAST_ROW) of the panel at COLUMN of a layer.
 TILE_LAYER, COLUMN, FIRST_ROW, LAST_ROW, TILE = range(5)
 
-# Hyper-parameters and the running sums of a call, in float64.
+# Hyper-parameters and the running sums of a call, in float64. Behind them lie the
+# learning rates of the epoch's mini-batches, one each.
 (
-    ALPHA,
+    ALPHA,  # of the L2 penalty ½ ALPHA Σ W², for the loss that is reported
+    L2,  # the same where the solver adds the penalty's gradient, else 0
+    GRADIENT_SCALE,  # a solver's gradient is (G + L2 · p) · GRADIENT_SCALE
+    FINISHED,  # 1: G is a finished gradient when the solver gets it
     RATE,
     MOMENTUM,
     NESTEROV,
+    DAMPENING,
     BETA_1,
     BETA_2,
+    RHO,
     EPSILON,
     STEPS,  # steps taken
     POWER_1,  # beta_1 ** STEPS
     POWER_2,
+    POWER_MU,  # product of Nadam's momenta
     TINY,  # moments below it become 0
-    STEP_SIZE,  # the bias-corrected rate of this step
+    STEP_SIZE,  # what a solver's begin_step leaves for its update
+    STEP_SIZE_2,
+    ROOT_SCALE,
     LOSS_SCALE,  # times the sum over outputs
     COUNT_BY_WEIGHT,  # 1: an epoch's loss averages by weight, 0: by rows
     WEIGHT_SUM,  # of the current batch
@@ -115,7 +126,7 @@ TILE_LAYER, COLUMN, FIRST_ROW, LAST_ROW, TILE = range(5)
     LOSS_SUM,  # of this call, and what it is to be divided by
     LOSS_COUNT,
     N_HYPER,
-) = range(19)
+) = range(27)
 
 
 @inner

@@ -16,8 +16,8 @@ from ._jit import INT, Interface, array, inner, unit
 from ._llvm import view
 from .elementary import exp, log, log1p_unit, logistic
 
-# (arena, t0, u0, l0, s0, k, n): k outputs of n rows.
-LOSS = Interface(lambda F: (array(F), *([INT] * 6)), 7)
+# (net, arena, t0, u0, l0, s0, k, n): k outputs of n rows.
+LOSS = Interface(lambda F: (array(INT), array(F), *([INT] * 6)), 8)
 # (arena, t0, s0, k, n)
 OUTPUT = Interface(lambda F: (array(F), *([INT] * 4)), 5)
 
@@ -44,7 +44,7 @@ def exponentials(arena, t0, s0, k, n):
 
 
 @unit(LOSS)
-def softmax_log_loss(arena, t0, u0, l0, s0, k, n):
+def softmax_log_loss(net, arena, t0, u0, l0, s0, k, n):
     """-log softmax(z)[y], with y the class code; delta = softmax(z) - onehot(y)."""
     T = arena.dtype.type
     zero, one = T(0), T(1)
@@ -71,7 +71,7 @@ def softmax_log_loss(arena, t0, u0, l0, s0, k, n):
 
 
 @unit(LOSS)
-def logistic_log_loss(arena, t0, u0, l0, s0, k, n):
+def logistic_log_loss(net, arena, t0, u0, l0, s0, k, n):
     """-y log p - (1 - y) log(1 - p), p = logistic(z); delta = p - y.
 
     In raw outputs: max(z, 0) - y z + log(1 + exp(-|z|)).
@@ -93,7 +93,7 @@ def logistic_log_loss(arena, t0, u0, l0, s0, k, n):
 
 
 @unit(LOSS)
-def squared_error(arena, t0, u0, l0, s0, k, n):
+def squared_error(net, arena, t0, u0, l0, s0, k, n):
     """½ (z - y)²; delta = z - y."""
     T = arena.dtype.type
     half = T(0.5)
@@ -110,7 +110,7 @@ def squared_error(arena, t0, u0, l0, s0, k, n):
 
 
 @unit(LOSS)
-def exp_poisson(arena, t0, u0, l0, s0, k, n):
+def exp_poisson(net, arena, t0, u0, l0, s0, k, n):
     """Half the Poisson deviance with p = exp(z); delta = p - y.
 
     y log(y / p) - y + p = y log y - y z - y + p, with 0 log 0 = 0.

@@ -1,12 +1,12 @@
 """Solvers: what happens to a stretch of parameters once its gradient is known.
 
 A unit gets a stretch of P, of the slots and of G that lie at the same place in
-each, adds the penalty, divides by the batch's weight, and updates in place::
+each, adds the penalty's gradient, scales, and updates in place::
 
-    g = (G + alpha * p) / weight_sum           arena[sum0] = Σ p²  (before)
+    g = (G + l2 * p) * GRADIENT_SCALE          arena[sum0] = Σ p²  (before)
 
-Adding a solver: a unit with this interface, and a line in the table of the Python
-layer with the number of slots that it needs.
+Adding a solver: a unit with this interface, one that begins a step, and a line in
+the table of the Python layer with the number of slots that it needs.
 """
 
 import numpy as np
@@ -14,11 +14,12 @@ import numpy as np
 from ._jit import INT, Interface, array, doubles, inner, unit
 from ._llvm import view
 from .layout import (
-    ALPHA,
     BETA_1,
     BETA_2,
     EPSILON,
     G0,
+    GRADIENT_SCALE,
+    L2,
     MOMENTUM,
     N_PACKED,
     NESTEROV,
@@ -30,9 +31,10 @@ from .layout import (
     STEP_SIZE,
     STEPS,
     TINY,
-    WEIGHT_SUM,
 )
 
+# (net, arena, hyper): before the first tile of a mini-batch
+BEGIN_STEP = Interface(lambda F: (array(INT), array(F), doubles()), 3)
 # (net, arena, hyper, start, n, penalised, sum0): `start` counts from P0 or G0.
 UPDATE = Interface(lambda F: (array(INT), array(F), doubles(), *([INT] * 4)), 7)
 
@@ -50,9 +52,9 @@ def sum_of_squares(arena, start, n):
 @inner
 def penalty_rate(arena, hyper, start, n, penalised, sum0):
     """Return alpha for weights and 0 for biases; put Σ p² at sum0."""
-    if penalised and hyper[ALPHA] != 0.0:
+    if penalised and hyper[L2] != 0.0:
         arena[sum0] = sum_of_squares(arena, start, n)
-        return arena.dtype.type(hyper[ALPHA])
+        return arena.dtype.type(hyper[L2])
     return arena.dtype.type(0)
 
 
@@ -62,7 +64,7 @@ def finish_gradient(net, arena, hyper, start, n, alpha):
     T = arena.dtype.type
     P = view(arena, net[P0] + start, n)
     G = view(arena, net[G0] + start, n)
-    scale = T(1.0 / hyper[WEIGHT_SUM])
+    scale = T(hyper[GRADIENT_SCALE])
     for i in range(n):
         G[i] = (G[i] + alpha * P[i]) * scale
 
@@ -90,7 +92,7 @@ def sgd(net, arena, hyper, start, n, penalised, sum0):
     P = view(arena, net[P0] + start, n)
     G = view(arena, net[G0] + start, n)
     V = view(arena, net[SLOT0] + start, n)
-    scale = T(1.0 / hyper[WEIGHT_SUM])
+    scale = T(hyper[GRADIENT_SCALE])
     rate = T(hyper[RATE])
     momentum = T(hyper[MOMENTUM])
     tiny, zero = T(hyper[TINY]), T(0)
@@ -127,7 +129,7 @@ def adam(net, arena, hyper, start, n, penalised, sum0):
     G = view(arena, net[G0] + start, n)
     M = view(arena, net[SLOT0] + start, n)
     V = view(arena, net[SLOT0] + net[N_PACKED] + start, n)
-    scale = T(1.0 / hyper[WEIGHT_SUM])
+    scale = T(hyper[GRADIENT_SCALE])
     b1, c1 = T(hyper[BETA_1]), T(1.0 - hyper[BETA_1])
     b2, c2 = T(hyper[BETA_2]), T(1.0 - hyper[BETA_2])
     step, epsilon = T(hyper[STEP_SIZE]), T(hyper[EPSILON])
@@ -143,9 +145,15 @@ def adam(net, arena, hyper, start, n, penalised, sum0):
         P[i] -= step * m / (np.sqrt(v) + epsilon)
 
 
-@inner
-def begin_step(hyper):
-    """Count a step; correct Adam's step size for the moments' start at zero."""
+@unit(BEGIN_STEP)
+def begin_plain(net, arena, hyper):
+    """Count a step."""
+    hyper[STEPS] += 1.0
+
+
+@unit(BEGIN_STEP)
+def begin_adam(net, arena, hyper):
+    """Count a step; correct the step size for the moments' start at zero."""
     hyper[STEPS] += 1.0
     hyper[POWER_1] *= hyper[BETA_1]
     hyper[POWER_2] *= hyper[BETA_2]

@@ -94,7 +94,7 @@ def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
             net[at.TRANSPOSE], arena, z0 + g * stride, stride, t0, at.GROUP, size, width
         )
         gather_targets(net, arena, Y, order, begin + first + g, u0, size)
-        call_loss(net[at.LOSS], arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP)
+        call_loss(net[at.LOSS], net, arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP)
         if net[at.WEIGHTED] != 0:
             weigh_rows(
                 net,

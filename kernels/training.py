@@ -59,13 +59,15 @@ PREDICT = Interface(
     ),
     8,
 )
+call_begin_step = optimizers.BEGIN_STEP.call
 call_begin_batch = BEGIN_BATCH.call
 call_end = END.call
 
 
 @unit(BEGIN_BATCH)
 def begin_batch(net, arena, hyper, weight, order, begin, rows):
-    """Sum the batch's weights; if there are any, count a step."""
+    """Sum the batch's weights; if there are any, begin a step at its own rate."""
+    hyper[at.RATE] = hyper[at.N_HYPER + begin // net[at.BATCH]]
     total = 0.0
     if net[at.WEIGHTED] != 0:
         for r in range(rows):
@@ -78,7 +80,8 @@ def begin_batch(net, arena, hyper, weight, order, begin, rows):
     hyper[at.WEIGHT_SUM] = total
     hyper[at.DATA_LOSS] = 0.0
     if total > 0.0:
-        optimizers.begin_step(hyper)
+        hyper[at.GRADIENT_SCALE] = 1.0 if hyper[at.FINISHED] != 0.0 else 1.0 / total
+        call_begin_step(net[at.BEGIN_STEP], net, arena, hyper)
 
 
 @unit(END)

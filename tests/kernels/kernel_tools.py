@@ -131,6 +131,10 @@ class Net:
         """Set hyper-parameters by their names in `layout`."""
         for name, value in values.items():
             self.hyper[getattr(at, name)] = value
+        if "RATE" in values:
+            self.hyper[at.N_HYPER :] = values["RATE"]
+        if "ALPHA" in values:
+            self.hyper[at.L2] = values["ALPHA"]
 
     def set_theta(self, theta):
         """Put parameters into the arena."""

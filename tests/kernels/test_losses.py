@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from fastnn.kernels import layout as at
 from kernel_tools import (
     CANARY,
     LOGISTIC,
@@ -37,7 +38,8 @@ def run_loss(ends, Z, Y, dtype):
     arena = np.full(s0 + 2 * n + gap, CANARY, dtype)
     arena[gap : gap + k * n] = Z.T.ravel()
     arena[u0 : u0 + Y.size] = Y.T.ravel()
-    LOSSES[ends][dtype](arena, gap, u0, l0, s0, k, n)
+    net = np.zeros(at.HEADER, np.int64)
+    LOSSES[ends][dtype](net, arena, gap, u0, l0, s0, k, n)
     loss = arena[l0 : l0 + n].copy()
     delta = arena[gap : gap + k * n].reshape(k, n).T.copy()
     np.testing.assert_array_equal(arena[u0 : u0 + Y.size], Y.T.ravel())

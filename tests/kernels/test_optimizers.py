@@ -17,13 +17,18 @@ class Stretch:
     def __init__(self, unit, dtype, start=16, n=37, **hyper):
         self.unit, self.dtype, self.start, self.n = unit, dtype, start, n
         self.net = np.zeros(at.HEADER, np.int64)
+        self.net[at.BATCH] = 1
+        begin = (
+            optimizers.begin_adam if unit is optimizers.adam else optimizers.begin_plain
+        )
+        self.net[at.BEGIN_STEP] = begin.address(dtype)
         for i, field in enumerate((at.P0, at.SLOT0)):
             self.net[field] = 8 + i * N_PACKED
         self.net[at.G0] = 8 + 3 * N_PACKED
         self.net[at.N_PACKED] = N_PACKED
         self.sum0 = 8 + 4 * N_PACKED
         self.arena = np.full(self.sum0 + 9, CANARY, dtype)
-        self.hyper = np.zeros(at.N_HYPER)
+        self.hyper = np.zeros(at.N_HYPER + 1)
         hyper = {
             "RATE": 0.01,
             "MOMENTUM": 0.9,
@@ -37,6 +42,8 @@ class Stretch:
         }
         for name, value in hyper.items():
             self.hyper[getattr(at, name)] = value
+        self.hyper[at.L2] = self.hyper[at.ALPHA]
+        self.hyper[at.N_HYPER :] = hyper["RATE"]
 
     def part(self, region, slot=0):
         """Return the stretch in P0, SLOT0 or G0, as a view."""

@@ -1,84 +1,12 @@
-"""The same mathematics as the kernels', slow and obvious, in NumPy and float64.
-
-Nothing here is shared with the library: every formula is written down again from
-its definition, so that a mistake would have to be made twice to go unnoticed.
-"""
+"""Whole networks: forward, back, epochs, packing."""
 
 import itertools
 import math
 
 import numpy as np
-from scipy.special import xlogy
 
-# name: (f, f'), both functions of z
-ACTIVATIONS = {
-    "identity": (lambda z: z, lambda z: np.ones_like(z)),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "logistic": (
-        lambda z: sigmoid(z),
-        lambda z: sigmoid(z) * (1 - sigmoid(z)),
-    ),
-}
-
-
-def sigmoid(z):
-    """1 / (1 + exp(-z)), where exp cannot overflow."""
-    return np.exp(-np.logaddexp(0, -z))
-
-
-def softmax(z):
-    """exp(z) / Σ exp(z) over each row."""
-    return np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))
-
-
-OUTPUTS = {
-    "identity": lambda z: z,
-    "logistic": sigmoid,
-    "softmax": softmax,
-    "exp": np.exp,
-}
-
-
-def one_hot(y, k):
-    """Class codes (n, 1) as an indicator matrix (n, k)."""
-    return (np.arange(k) == y).astype(float)
-
-
-def softmax_log_loss(z, y):
-    """-log softmax(z)[y] of each row; y holds class codes, (n, 1)."""
-    chosen = (z * one_hot(y, z.shape[1])).sum(axis=1)
-    return np.logaddexp.reduce(z, axis=1) - chosen
-
-
-def logistic_log_loss(z, y):
-    """-Σ y log p + (1 - y) log(1 - p), p = sigmoid(z)."""
-    return (y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z)).sum(axis=1)
-
-
-def squared_error(z, y):
-    """½ Σ (z - y)²."""
-    return 0.5 * ((z - y) ** 2).sum(axis=1)
-
-
-def poisson(z, y):
-    """Half the Poisson deviance Σ y log(y / p) - y + p, p = exp(z)."""
-    return (xlogy(y, y) - y * z - y + np.exp(z)).sum(axis=1)
-
-
-# (loss, output activation): each row's loss as a function of raw outputs
-LOSSES = {
-    ("log_loss", "softmax"): softmax_log_loss,
-    ("log_loss", "logistic"): logistic_log_loss,
-    ("squared_error", "identity"): squared_error,
-    ("poisson", "exp"): poisson,
-}
-
-
-def delta_of(ends, z, y):
-    """D loss / d z: in all four cases the output minus the target."""
-    target = one_hot(y, z.shape[1]) if ends[1] == "softmax" else y
-    return OUTPUTS[ends[1]](z) - target
+from .activations import ACTIVATIONS
+from .losses import LOSSES, delta_of
 
 
 def split(theta, sizes):
@@ -123,38 +51,6 @@ def backpropagate(theta, sizes, activation, ends, X, Y, alpha=0.0, weight=None):
         if layer > 0:
             delta = (delta @ coefs[layer].T) * derivative(zs[layer - 1])
     return loss / weight.sum(), join(dW, db) / weight.sum()
-
-
-class SGD:
-    """Momentum as scikit-learn has it."""
-
-    def __init__(self, rate=0.1, momentum=0.9, nesterov=True):
-        self.rate, self.momentum, self.nesterov = rate, momentum, nesterov
-        self.velocity = 0.0
-
-    def step(self, theta, g):
-        """Return theta after one step along the gradient g."""
-        self.velocity = self.momentum * self.velocity - self.rate * g
-        if self.nesterov:
-            return theta + self.momentum * self.velocity - self.rate * g
-        return theta + self.velocity
-
-
-class Adam:
-    """Adam as scikit-learn has it: the bias correction is in the step size."""
-
-    def __init__(self, rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.rate, self.epsilon = rate, epsilon
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.m, self.v, self.t = 0.0, 0.0, 0
-
-    def step(self, theta, g):
-        """Return theta after one step along the gradient g."""
-        self.t += 1
-        self.m = self.beta_1 * self.m + (1 - self.beta_1) * g
-        self.v = self.beta_2 * self.v + (1 - self.beta_2) * g**2
-        rate = self.rate * np.sqrt(1 - self.beta_2**self.t) / (1 - self.beta_1**self.t)
-        return theta - rate * self.m / (np.sqrt(self.v) + self.epsilon)
 
 
 def epoch(theta, sizes, activation, ends, X, Y, order, batch_size, solver, **options):
