@@ -2,35 +2,13 @@
 
 from typing import ClassVar
 
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
-from sklearn.utils.validation import check_is_fitted
 
-from . import fitting, prediction, targets
-from .callbacks import CallbackSupportMixin, with_callbacks
-from .parameters import CONSTRAINTS
-from .variants import REGRESSION_LOSSES
+from .base import BaseMLP, store
+from .parameters import ALL_LOSSES, CLASS_WEIGHT, CONSTRAINTS, LABEL_SMOOTHING
 
 
-def _is_classifier(estimator):
-    return not estimator._is_regressor()
-
-
-def _is_stochastic(estimator):
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic"
-            f" optimizers. {estimator.solver} is not stochastic."
-        )
-    return True
-
-
-class MLPEstimator(CallbackSupportMixin, BaseEstimator):
+class MLPEstimator(BaseMLP):
     """Multi-layer perceptron for classification or regression, compiled.
 
     Parameters
@@ -43,32 +21,45 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         What is learnt. Decides the estimator's type, and with it stratification in
         cross-validation and the default scorer.
 
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Activation of the hidden layers.
+    activation : str or list of str, default="relu"
+        Activation of the hidden layers: one name, or a list with one per layer, of
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu",
+        "silu", "mish", "softplus", "step" and "sign". The derivative of the last two
+        is 0; they are trained as if it was 1 for inputs from -1 to 1 ("straight
+        through").
 
-    loss : {"auto", "log_loss", "squared_error", "poisson"}, default="auto"
-        What is minimised. "auto" is "log_loss" (cross-entropy) for classification
-        and "squared_error" for regression. "squared_error" is ½ Σ (y - ŷ)² over
-        the outputs, "poisson" half the Poisson deviance with exp as output
-        activation; both are averaged over samples.
+    loss : str, default="auto"
+        What is minimised, as a mean over samples. "auto" is "log_loss" for
+        classification and "squared_error" for regression. For both:
+        "squared_error" (½ Σ (y - ŷ)² over the outputs), "absolute_error", "huber",
+        "log_cosh"; for classification "log_loss" (cross-entropy), "focal", "hinge";
+        for regression "quantile", "poisson", "gamma" and "tweedie" (half the
+        deviances), and "log_loss" for targets from 0 to 1.
 
-    solver : {"sgd", "adam", "lbfgs"}, default="adam"
-        "sgd" is stochastic gradient descent with momentum, "adam" that of Kingma
-        and Ba [1]_, "lbfgs" a quasi-Newton method over all samples at once.
+    solver : str, default="adam"
+        "sgd" (gradient descent with momentum), "rmsprop", "adam" [1]_, "adamw",
+        "nadam", "amsgrad", "adagrad", "lion", or "lbfgs", a quasi-Newton method
+        over all samples at once.
 
     alpha : float, default=0.0001
-        Strength of the L2 penalty ½ alpha Σ W². It is divided by the batch's
-        weight, as in scikit-learn.
+        Strength of the penalty
+        ``alpha * (½ (1 - l1_ratio) Σ W² + l1_ratio Σ |W|)``. It is divided by the
+        batch's weight, as in scikit-learn.
 
-    batch_size : int or "auto", default="auto"
-        Samples per mini-batch; "auto" is min(200, n_samples).
+    batch_size : int, "auto" or "full", default="auto"
+        Samples per mini-batch; "auto" is min(200, n_samples), "full" all samples.
 
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
-        Schedule of "sgd": constant; divided by (samples seen + 1) ** power_t after
-        each epoch; or divided by 5 each time the patience is used up.
+    learning_rate : str, default="constant"
+        Schedule of the rate: "constant"; "invscaling", divided by
+        (samples seen + 1) ** power_t after each epoch; "adaptive", divided by 5 each
+        time the patience is used up; "step", times `decay_rate` every
+        `decay_epochs`; "exponential", the same smoothly; "cosine", to 0 over
+        `schedule_epochs`; "one_cycle" [2]_, up from 1/25 in the first 30 % and down
+        to almost 0; "plateau", times `decay_rate` when half of `n_iter_no_change`
+        epochs, or `decay_epochs` if that is less, have brought no improvement.
 
     learning_rate_init : float, default=0.001
-        Initial learning rate.
+        Initial learning rate; the highest one of "one_cycle".
 
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -80,7 +71,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         Whether to shuffle the samples in each epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of initial weights, validation split and shuffling.
+        Seed of initial weights, validation split, shuffling, masks and noise.
 
     tol : float, default=1e-4
         An epoch that does not gain this much counts as no improvement.
@@ -99,23 +90,121 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         Whether "sgd" uses Nesterov's form of momentum.
 
     early_stopping : bool, default=False
-        Whether to set samples aside, stop when their score no longer improves,
+        Whether to stop when the score on validation samples no longer improves,
         and restore the best weights.
 
     validation_fraction : float, default=0.1
-        Fraction of the samples that early stopping sets aside.
+        Fraction of the samples that early stopping sets aside, unless `fit` is given
+        validation samples.
 
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of "adam"'s averages of the gradient and its square.
+        Decay of the averages of the gradient and its square ("adam" and its kin),
+        or of the step and the gradient ("lion", for which 0.9 and 0.99 are usual).
 
     epsilon : float, default=1e-8
-        Added to the root in "adam"'s denominator.
+        Added to the root in the denominator of the solvers that have one.
 
     n_iter_no_change : int, default=10
         Epochs without improvement after which training stops.
 
     max_fun : int, default=15000
         Evaluations of the loss that "lbfgs" may make.
+
+    output_activation : str, default="auto"
+        "auto" is what goes with the loss: "identity" for numbers, "logistic" for two
+        classes and several labels, "softmax" for several classes, "exp" for
+        "poisson", "gamma" and "tweedie". Or one of "identity", "logistic", "softmax",
+        "tanh", "exp", "softplus", where it suits the loss.
+
+    quantile : float or list of float, default=0.5
+        Levels of the "quantile" loss. Several levels give several outputs, which
+        never cross.
+
+    huber_delta : float, default=1.0
+        Error at which the "huber" loss turns from a square to a line.
+
+    tweedie_power : float, default=1.5
+        Power of the variance, from 1 (Poisson) to 2 (Gamma).
+
+    focal_gamma : float, default=2.0
+        How much the "focal" loss turns from samples that are right already.
+
+    class_weight : dict, "balanced", list of dict or None, default=None
+        Weights of the classes, multiplied with `sample_weight`; a list has one dict
+        per label.
+
+    label_smoothing : float, default=0.0
+        Labels of 1 become 1 - label_smoothing, the k - 1 others share the rest.
+
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty. Weights become exactly 0 under it.
+
+    weight_decay : float or None, default=None
+        Decoupled weight decay: weights are multiplied by 1 - rate * weight_decay
+        before each step. None is 0.01 for "adamw", else 0.
+
+    max_norm : float or None, default=None
+        Upper bound on the norm of the weights that lead to a unit.
+
+    dropout : float or list of float, default=0.0
+        Share of units dropped in training: of the hidden layers; a list has one
+        number for the inputs and one per hidden layer.
+
+    input_noise : float, default=0.0
+        Standard deviation of normal noise added to the inputs in training.
+
+    mixup_alpha : float, default=0.0
+        Parameter of the beta distribution that pairs of samples are mixed with.
+
+    augmentation : callable or None, default=None
+        ``augmentation(X, rng)`` is called before each epoch with a copy of the
+        training samples and a NumPy Generator, and returns what to train on, of the
+        same shape.
+
+    batch_norm, layer_norm : bool, default=False
+        Whether hidden layers are normalised before their activation: over the
+        samples of the mini-batch, with averages over the batches for predictions, or
+        over the layer's units.
+
+    norm_epsilon : float, default=1e-5
+        Added to the variances of normalisation.
+
+    residual : bool, default=False
+        Whether hidden layers but the first add their inputs to their outputs; by a
+        learnt projection where the numbers of units differ.
+
+    weight_init : str, default="sklearn"
+        Initial weights: "sklearn" (Glorot's, as scikit-learn has it), "glorot", "he",
+        "lecun", "orthogonal", or "auto", which goes by each layer's activation.
+
+    gradient_clip_norm, gradient_clip_value : float or None, default=None
+        Upper bound on the norm of the whole gradient, and on its entries.
+
+    dampening : float, default=0.0
+        Share of the gradient that "sgd" leaves out of its velocity. As large as
+        `momentum` it makes the velocity an exponential average.
+
+    rho : float, default=0.9
+        Decay of the average of "rmsprop".
+
+    decay_rate, decay_epochs : float, default=0.5, 20
+        Of "step", "exponential" and "plateau", see `learning_rate`.
+
+    schedule_epochs : float or None, default=None
+        Epochs that "cosine" and "one_cycle" go over; None is `max_iter`.
+
+    warmup : float, default=0
+        Epochs over which the rate rises to the schedule's.
+
+    validation_metric : "auto", "loss", str or callable, default="auto"
+        What is watched on validation samples: accuracy or R², the loss, or a scorer
+        of scikit-learn's.
+
+    target_loss : float or None, default=None
+        Training loss at which training stops.
+
+    ema_decay : float or None, default=None
+        Decay of a running average of the weights, which is what `coefs_` holds.
 
     dtype : {"auto", "float32", "float64"}, default="float32"
         Numbers that the network computes with. "auto" follows X.
@@ -131,16 +220,22 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         `partial_fit` starts from what they hold.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, likewise.
+    shortcut_coefs_, norm_scales_, norm_shifts_, norm_means_, norm_variances_ : list
+        Projections of short cuts and arrays of normalisation, one per hidden layer,
+        None where a layer has none; only if the network has such layers.
     classes_ : ndarray or list of ndarray of shape (n_classes,)
         Class labels, for classification.
     loss_ : float
         Loss of the last epoch, penalty included.
     loss_curve_ : list of float
         Loss of every epoch (not for "lbfgs").
+    history_ : dict of lists of float
+        "loss", "validation_loss", "validation_score" and "learning_rate" of every
+        epoch; NaN where nothing was measured.
     best_loss_ : float or None
         Lowest loss of an epoch; None with early stopping.
     validation_scores_ : list of float or None
-        Accuracy or R² on the validation samples after each epoch.
+        Score on the validation samples after each epoch, with early stopping.
     best_validation_score_ : float or None
         The best of them.
     n_iter_ : int
@@ -159,6 +254,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     See Also
     --------
     MLPClassifier, MLPRegressor : The same network with scikit-learn's defaults.
+    MLPTransformer : Hidden activations as features.
 
     Notes
     -----
@@ -166,9 +262,10 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     under ``warm_start=True``, or 20 calls of `partial_fit` on the same samples,
     give the same weights bit for bit, also with a pickle in between. That is so
     while nothing stops training: early stopping returns to the best weights at the
-    end of each call, and a patience that is used up ends every call after it.
-    "lbfgs" begins anew from the weights. What `dtype` and `random_state` say counts
-    when the network is initialised.
+    end of each call, and a patience that is used up ends every call after it. Give
+    "cosine" and "one_cycle" their `schedule_epochs` then. "lbfgs" begins anew from
+    the weights. What `dtype` and `random_state` say counts when the network is
+    initialised.
 
     A fit that fails leaves the estimator as it was. An interrupt keeps the last
     whole epoch, and is raised again.
@@ -176,6 +273,7 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     References
     ----------
     .. [1] D. Kingma and J. Ba, "Adam: A method for stochastic optimization", 2014.
+    .. [2] L. Smith and N. Topin, "Super-convergence", 2018.
 
     Examples
     --------
@@ -190,10 +288,10 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "task": [StrOptions({"classification", "regression"})],
-        "loss": [StrOptions({"auto", "log_loss", *REGRESSION_LOSSES})],
+        "loss": [StrOptions({"auto", *ALL_LOSSES})],
+        "class_weight": CLASS_WEIGHT,
+        "label_smoothing": LABEL_SMOOTHING,
     }
-    # Whether warm_start and partial_fit go on exactly where training stopped.
-    _continues = True
 
     def __init__(
         self,
@@ -223,242 +321,37 @@ class MLPEstimator(CallbackSupportMixin, BaseEstimator):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        output_activation="auto",
+        quantile=0.5,
+        huber_delta=1.0,
+        tweedie_power=1.5,
+        focal_gamma=2.0,
+        class_weight=None,
+        label_smoothing=0.0,
+        l1_ratio=0.0,
+        weight_decay=None,
+        max_norm=None,
+        dropout=0.0,
+        input_noise=0.0,
+        mixup_alpha=0.0,
+        augmentation=None,
+        batch_norm=False,
+        layer_norm=False,
+        norm_epsilon=1e-5,
+        residual=False,
+        weight_init="sklearn",
+        gradient_clip_norm=None,
+        gradient_clip_value=None,
+        dampening=0.0,
+        rho=0.9,
+        decay_rate=0.5,
+        decay_epochs=20,
+        schedule_epochs=None,
+        warmup=0,
+        validation_metric="auto",
+        target_loss=None,
+        ema_decay=None,
         dtype="float32",
         n_threads=None,
     ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.task = task
-        self.activation = activation
-        self.loss = loss
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
-        self.n_threads = n_threads
-
-    def _is_regressor(self):
-        return self.task == "regression"
-
-    def _loss_name(self):
-        """Return the loss that "auto" stands for."""
-        if self.loss != "auto":
-            return self.loss
-        return "squared_error" if self._is_regressor() else "log_loss"
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        if self._is_regressor():
-            tags.estimator_type = "regressor"
-            tags.regressor_tags = RegressorTags()
-        else:
-            tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags(multi_label=True)
-        return tags
-
-    @with_callbacks
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples. CSR and CSC matrices are not made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, an indicator matrix (multilabel), or numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; None means all ones.
-
-        Returns
-        -------
-        self : estimator
-
-        Raises
-        ------
-        ValueError
-            If an argument is unsuitable, or if the loss stops being finite. The
-            estimator is then as it was before the call.
-        """
-        fitting.fit(self, X, y, sample_weight, incremental=False)
-        return self
-
-    @available_if(_is_stochastic)
-    @with_callbacks
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one epoch over the given samples.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
-        classes : array-like of shape (n_classes,), default=None
-            All classes that later calls may bring; needed in the first call for
-            classification, unless `initialize` was called.
-
-        Returns
-        -------
-        self : estimator
-        """
-        fitting.fit(self, X, y, sample_weight, incremental=True, classes=classes)
-        return self
-
-    def initialize(self, X, y):
-        """Allocate and initialise the network without training it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples, read for their shape, names and dtype.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets, read for their classes or number of outputs.
-
-        Returns
-        -------
-        self : estimator
-            With `coefs_` and `intercepts_`. `partial_fit`, or `fit` under
-            ``warm_start=True``, goes on from them.
-        """
-        fitting.initialize(self, X, y)
-        return self
-
-    def _learn_classes(self, y, classes):
-        """Prepare the labels of a first `partial_fit`."""
-        if self._is_regressor() or not _check_partial_fit_first_call(self, classes):
-            return
-        multilabel = type_of_target(y).startswith("multilabel")
-        targets.fit_labels(self, y if multilabel else classes)
-
-    def _outputs(self, X, activation=None):
-        """Return the output layer's values for X, (n_samples, n_outputs)."""
-        if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
-        return prediction.outputs(self, X, activation or self.out_activation_)
-
-    def predict(self, X):
-        """Predict class labels or values.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        """
-        outputs = self._outputs(X)
-        if _is_classifier(self):
-            return targets.decode_labels(self, outputs)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    @available_if(_is_classifier)
-    def predict_proba(self, X):
-        """Estimate the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. For multilabel, each label's probability.
-        """
-        outputs = self._outputs(X)
-        if outputs.shape[1] > 1 or self._label_binarizer.y_type_.startswith("multil"):
-            return outputs
-        if len(self.classes_) == 1:
-            return np.ones_like(outputs)
-        return np.hstack([1 - outputs, outputs])
-
-    @available_if(_is_classifier)
-    def predict_log_proba(self, X):
-        """Return the logarithm of `predict_proba`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    @available_if(_is_classifier)
-    def decision_function(self, X):
-        """Return the raw outputs, before softmax or the logistic function.
-
-        Only for classification: scikit-learn's regressors have no such method.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) for one output, else (n_samples, n_outputs)
-        """
-        outputs = self._outputs(X, "identity")
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def score(self, X, y, sample_weight=None):
-        """Return accuracy, or R² for regression.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels or values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-        """
-        score = r2_score if self._is_regressor() else accuracy_score
-        return score(y, self.predict(X), sample_weight=sample_weight)
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_shared", None)
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        stream = self.__dict__.get("_random_state")
-        if self._continues and stream is not None:  # a copy goes its own way
-            self._random_state = np.random.RandomState()
-            self._random_state.set_state(stream.get_state())
-        if "coefs_" in self.__dict__:
-            fitting.share_memory(self)
+        store(self, locals())

@@ -4,49 +4,56 @@ import numpy as np
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from . import threads
+from . import options, threads
 from .kernels import layout as at
-from .network import Network, Plan, count_parameters
-from .training import EpochKernel, set_loss_scale
+from .network import Network
+from .plan import Plan
+from .training import EpochKernel
 
 
-class Objective:
+class Function:
     """Loss and gradient over all rows as functions of the parameters.
 
     Parameters
     ----------
     estimator : MLPEstimator
     problem : Problem
-    sizes : tuple of int
-    ends : tuple of str
-        Loss and output activation.
+    architecture : Architecture
+    objective : Objective
     dtype : numpy dtype
+
+    Attributes
+    ----------
+    penalised : vector of bool, (n_params,)
+        Which parameters are weights.
     """
 
-    def __init__(self, estimator, problem, sizes, ends, dtype):
+    def __init__(self, estimator, problem, architecture, objective, dtype):
         n = problem.n_train
-        flops = 6.0 * count_parameters(sizes) * n
+        flops = 6.0 * architecture.n_params * n
         plan = Plan(
-            sizes,
-            estimator.activation,
-            ends[1],
+            architecture,
             dtype,
             n_workers=threads.count(estimator.n_threads, flops),
             sparse=problem.rows.sparse,
             batch_size=n,
-            loss=ends[0],
-            solver="lbfgs",
-            weighted=problem.weight is not None,
+            training=options.training_of(
+                estimator, objective, problem, architecture.n_hidden
+            ),
         )
         self.network = Network(plan, n)
         self._kernel = EpochKernel(self.network)
         self.loss = np.inf
-        self.network.hyper[[at.ALPHA, at.L2]] = estimator.alpha
-        set_loss_scale(self.network, estimator, problem.Y)
+        options.set_constants(self.network, estimator, objective)
+        options.set_hyper(self.network, estimator, objective)
         weight = problem.weight
         if weight is None:
             weight = np.empty(0, dtype)
-        self._data = (*problem.rows.arrays, problem.Y.reshape(-1), weight)
+        Y = options.training_targets(estimator, objective, problem.Y)
+        self._data = (*problem.rows.arrays, Y.reshape(-1), weight)
+        self.penalised = np.concatenate(
+            [np.full(part.size, len(part.shape) == 2) for part in architecture.parts]
+        )
 
     def __call__(self, theta):
         """Return the loss, penalty included, and its gradient in float64."""
@@ -58,38 +65,113 @@ class Objective:
         self.loss = float(hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT])
         return self.loss, gradient.astype(np.float64)
 
+    def finish(self, theta):
+        """Return theta with the population's statistics of batch normalisation.
+
+        They are no parameters of the loss, so the solver does not know them.
+        """
+        if self.network.architecture.norm != "batch":
+            return theta
+        self(theta)
+        result = np.empty(self.network.n_params, self.network.dtype)
+        self.network.get_parameters(result)
+        return result
+
 
 _ALL_ROWS = np.empty(0, np.int64)
 
 
-def minimize(objective, theta, estimator, last):
+class Split:
+    """A function with an L1 penalty as a smooth one of twice as many parameters.
+
+    Weights are differences of two numbers that must not be negative, and the penalty
+    is their sum::
+
+        theta = u - v,   Σ |theta| = Σ u + v       at every minimum u or v is 0
+
+    Parameters
+    ----------
+    function : Function
+        Its penalty is taken over.
+    """
+
+    def __init__(self, function):
+        hyper = function.network.hyper
+        self.function = function
+        self.rate = float(hyper[at.PENALTY_1])
+        hyper[at.PENALTY_1] = 0.0
+
+    @property
+    def loss(self):
+        """The last loss, penalty included."""
+        return self._loss
+
+    def parts(self, theta):
+        """Return u and v of parameters; those without a penalty are u alone."""
+        penalised = self.function.penalised
+        u = np.where(penalised, np.maximum(theta, 0), theta)
+        return np.concatenate([u, np.maximum(-theta[penalised], 0)])
+
+    def join(self, parts):
+        """Return the parameters that u and v stand for."""
+        penalised = self.function.penalised
+        theta = parts[: penalised.size].copy()
+        theta[penalised] -= parts[penalised.size :]
+        return theta
+
+    def bounds(self):
+        """Return the lower bounds of u and v."""
+        penalised = self.function.penalised
+        lower = np.where(penalised, 0.0, -np.inf)
+        lower = np.concatenate([lower, np.zeros(penalised.sum())])
+        return scipy.optimize.Bounds(lower, np.inf)
+
+    def __call__(self, parts):
+        """Return the loss and its gradient."""
+        penalised = self.function.penalised
+        loss, gradient = self.function(self.join(parts))
+        rate = self.rate / self.function.network.hyper[at.WEIGHT_SUM]
+        sums = parts[: penalised.size][penalised] + parts[penalised.size :]
+        self._loss = loss + rate * float(sums.sum())
+        gradient_v = rate - gradient[penalised]
+        gradient[penalised] += rate
+        return self._loss, np.concatenate([gradient, gradient_v])
+
+
+def minimize(function, theta, estimator, last):
     """Run L-BFGS and return theta, the loss and the number of iterations.
 
     last : dict
         Gets the latest iterate, its loss and its number, for the case of an
         interrupt.
     """
-    options = {
+    options_ = {
         "maxfun": estimator.max_fun,
         "maxiter": estimator.max_iter,
         "gtol": estimator.tol,
         **_print_options(estimator.verbose),
     }
+    target, start, bounds, join = function, theta.astype(np.float64), None, np.copy
+    if function.network.hyper[at.PENALTY_1] > 0:
+        target = Split(function)
+        start, bounds, join = target.parts(start), target.bounds(), target.join
 
     def remember(x):
         n_iter = last.get("n_iter", 0) + 1
-        last.update({"x": x.copy(), "loss": objective.loss, "n_iter": n_iter})
+        last.update({"x": join(x), "loss": target.loss, "n_iter": n_iter})
 
     result = scipy.optimize.minimize(
-        objective,
-        theta.astype(np.float64),
+        target,
+        start,
         method="L-BFGS-B",
         jac=True,
+        bounds=bounds,
         callback=remember,
-        options=options,
+        options=options_,
     )
     n_iter = _check_optimize_result("lbfgs", result, estimator.max_iter)
-    return result.x.astype(theta.dtype), float(result.fun), n_iter
+    theta = function.finish(join(result.x)).astype(theta.dtype)
+    return theta, float(result.fun), n_iter
 
 
 def _print_options(verbose):

@@ -6,39 +6,101 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .network import count_parameters
-from .variants import ACTIVATIONS, REGRESSION_LOSSES, SOLVERS
+from .variants import (
+    ACTIVATIONS,
+    CLASSIFICATION_LOSSES,
+    OUTPUTS,
+    REGRESSION_LOSSES,
+    SOLVERS,
+)
 
-CONSTRAINTS = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
+
+def _at_least_0():
+    return Interval(Real, 0, None, closed="left")
+
+
+def _above_0():
+    return Interval(Real, 0, None, closed="neither")
+
+
+def _share():
+    """Return what allows a number from 0 to below 1."""
+    return Interval(Real, 0, 1, closed="left")
+
+
+_COUNT = Interval(Integral, 1, None, closed="left")
+SCHEDULES = ("step", "exponential", "cosine", "one_cycle", "plateau")
+
+# What scikit-learn's networks have as well.
+_KNOWN = {
+    "hidden_layer_sizes": ["array-like", _COUNT],
+    "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
     "solver": [StrOptions(set(SOLVERS))],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "alpha": [_at_least_0()],
+    "batch_size": [StrOptions({"auto", "full"}), _COUNT],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
+    "learning_rate_init": [_above_0()],
+    "power_t": [_at_least_0()],
+    "max_iter": [_COUNT],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
+    "tol": [_at_least_0()],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [
-        Interval(Integral, 1, None, closed="left"),
-        Options(Real, {np.inf}),
-    ],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "dtype": [StrOptions({"auto", "float32", "float64"})],
-    "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [_share()],
+    "beta_1": [_share()],
+    "beta_2": [_share()],
+    "epsilon": [_above_0()],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "max_fun": [_COUNT],
 }
+
+CONSTRAINTS = {
+    **_KNOWN,
+    "output_activation": [StrOptions({"auto", *OUTPUTS} - {"quantiles"})],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "weight_decay": [_at_least_0(), None],
+    "max_norm": [_above_0(), None],
+    "dropout": [_share(), "array-like"],
+    "input_noise": [_at_least_0()],
+    "mixup_alpha": [_at_least_0()],
+    "augmentation": [callable, None],
+    "batch_norm": ["boolean"],
+    "layer_norm": ["boolean"],
+    "norm_epsilon": [_above_0()],
+    "residual": ["boolean"],
+    "weight_init": [
+        StrOptions({"sklearn", "auto", "glorot", "he", "lecun", "orthogonal"})
+    ],
+    "gradient_clip_norm": [_above_0(), None],
+    "gradient_clip_value": [_above_0(), None],
+    "decay_rate": [Interval(Real, 0, 1, closed="right")],
+    "decay_epochs": [_above_0()],
+    "schedule_epochs": [_above_0(), None],
+    "warmup": [_at_least_0()],
+    "dampening": [Interval(Real, 0, 1, closed="left")],
+    "rho": [_share()],
+    "validation_metric": [str, callable],
+    "target_loss": [Real, None],
+    "ema_decay": [_share(), None],
+    "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    "huber_delta": [_above_0()],
+    "tweedie_power": [Interval(Real, 1, 2, closed="both")],
+    "focal_gamma": [_at_least_0()],
+    "dtype": [StrOptions({"auto", "float32", "float64"})],
+    "n_threads": [None, _COUNT],
+}
+LABEL_SMOOTHING = [_share()]
+CLASS_WEIGHT = [dict, list, StrOptions({"balanced"}), None]
+ALL_LOSSES = {*CLASSIFICATION_LOSSES, *REGRESSION_LOSSES}
+
+
+def without(*names):
+    """Return the constraints that all networks have, but for some."""
+    return {key: value for key, value in CONSTRAINTS.items() if key not in names}
 
 
 def hidden_sizes(hidden_layer_sizes):
@@ -56,26 +118,107 @@ def hidden_sizes(hidden_layer_sizes):
     return [int(size) for size in sizes]
 
 
-def check_loss(estimator):
-    """Raise if the loss does not suit the task."""
-    suitable = {"auto", "log_loss"}
-    if estimator._is_regressor():
-        suitable = {"auto", *REGRESSION_LOSSES}
-    if estimator.loss not in suitable:
+def activations(estimator, n_hidden):
+    """Return the activation of each hidden layer, or raise."""
+    given = estimator.activation
+    if isinstance(given, str):
+        return (given,) * n_hidden
+    names = tuple(given)
+    unknown = [name for name in names if name not in ACTIVATIONS]
+    if unknown or len(names) != n_hidden:
         raise ValueError(
-            f"loss={estimator.loss!r} does not suit task={estimator.task!r}; use one "
-            f"of {sorted(suitable)}."
+            "activation must be one name, or a list with one name per hidden layer "
+            f"({n_hidden} here), each of {sorted(ACTIVATIONS)}; got {given!r}."
+        )
+    return names
+
+
+def dropout(estimator, n_hidden):
+    """Return the share of dropped outputs per layer, inputs first, or ()."""
+    given = estimator.dropout
+    if np.ndim(given) == 0:
+        return (0.0, *(float(given),) * n_hidden) if given and n_hidden else ()
+    try:
+        shares = tuple(float(share) for share in given)
+    except (TypeError, ValueError):
+        shares = (np.nan,)
+    if len(shares) != n_hidden + 1 or not all(0 <= share < 1 for share in shares):
+        raise ValueError(
+            "dropout must be a number, or a list with one number for the inputs and "
+            f"one per hidden layer ({n_hidden + 1} here), from 0 to below 1; got "
+            f"{given!r}."
+        )
+    return shares if any(shares) else ()
+
+
+def quantiles(estimator):
+    """Return the levels of the quantile loss in ascending order, or raise."""
+    given = np.ravel(np.asarray(estimator.quantile, dtype=float))
+    if not given.size or not ((given > 0) & (given < 1)).all():
+        raise ValueError(
+            f"quantile must be a number, or a list of numbers, between 0 and 1; got "
+            f"{estimator.quantile!r}."
+        )
+    if (np.diff(given) <= 0).any():
+        raise ValueError(
+            f"quantile must be a list in ascending order; got {estimator.quantile!r}."
+        )
+    return given
+
+
+# parameter: the value that leaves it out
+_STEPWISE = {
+    "weight_decay": (None, 0),
+    "max_norm": (None,),
+    "dropout": (0,),
+    "input_noise": (0,),
+    "mixup_alpha": (0,),
+    "augmentation": (None,),
+    "gradient_clip_norm": (None,),
+    "gradient_clip_value": (None,),
+    "ema_decay": (None,),
+    "target_loss": (None,),
+    "warmup": (0,),
+}
+
+
+def check_combinations(estimator):
+    """Raise if parameters that are valid alone do not go together."""
+    if estimator.batch_norm and estimator.layer_norm:
+        raise ValueError("Set batch_norm or layer_norm, not both.")
+    if estimator._is_regressor():
+        for name in ("label_smoothing", "class_weight"):
+            if getattr(estimator, name, None):
+                raise ValueError(f"{name} is for classification; leave it out.")
+    if estimator.solver != "lbfgs":
+        return
+    used = [
+        name
+        for name, neutral in _STEPWISE.items()
+        if not any(_is(getattr(estimator, name), value) for value in neutral)
+    ]
+    if used:
+        raise ValueError(
+            f"solver='lbfgs' works on all samples at once and without steps that "
+            f"{', '.join(used)} could act on; leave out, or use another solver."
         )
 
 
-def check_memory(sizes, dtype):
+def _is(value, neutral):
+    """Return whether a parameter has its neutral value."""
+    if neutral is None or value is None:
+        return value is neutral
+    return not callable(value) and not np.any(np.asarray(value, dtype=float))
+
+
+def check_memory(architecture, dtype):
     """Raise MemoryError if the network cannot fit, before anything is allocated.
 
     A system that promises more memory than it has would end the process instead.
     Training holds a parameter some sixteen times: packed, transposed, its gradient,
     the solver's slots, and two copies of all that changes.
     """
-    n_params = count_parameters(sizes)
+    n_params = architecture.n_params
     needed = n_params * (8 + 16 * np.dtype(dtype).itemsize)
     total = _physical_memory()
     if total and needed > total:

@@ -6,7 +6,9 @@ from sklearn.utils.validation import validate_data
 from . import threads, weights
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, Rows, cached_plan, count_parameters, for_kernels
+from .network import Network, Rows, for_kernels
+from .plan import cached_plan
+from .variants import OUTPUTS
 
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
@@ -16,25 +18,27 @@ _FLOPS_TO_START = 1e10
 _IN_ORDER = np.empty(0, np.int64)
 
 
-def outputs(estimator, X, activation):
+def outputs(estimator, X, raw=False, hidden=None):
     """Return a fitted estimator's outputs for whatever X a user gives.
 
     Parameters
     ----------
     estimator : MLPEstimator
     X : {array-like, sparse matrix} of shape (n, d)
-    activation : str
-        Output activation to apply.
+    raw : bool
+        Whether to leave out the output activation.
+    hidden : int or None
+        A hidden layer whose outputs are asked for.
 
     Returns
     -------
     ndarray of shape (n, n_outputs)
     """
-    theta, sizes = weights.read(estimator)
+    theta, architecture = weights.read(estimator)
     X = _validate(estimator, X, theta.dtype)
-    return predict(
-        theta, sizes, estimator.activation, activation, X, estimator.n_threads
-    )
+    if raw:
+        architecture = architecture.with_output("identity")
+    return predict(theta, architecture, X, estimator.n_threads, hidden)
 
 
 def _validate(estimator, X, dtype):
@@ -60,46 +64,65 @@ def _validate(estimator, X, dtype):
     return for_kernels(X)
 
 
-def predict(theta, sizes, activation, output, X, n_threads=None):
-    """Return the network's outputs.
+def predict(theta, architecture, X, n_threads=None, hidden=None):
+    """Return the network's outputs, or those of a hidden layer.
 
     Parameters
     ----------
     theta : vector
         Parameters, see `weights`.
-    sizes : tuple of int
-    activation, output : str
+    architecture : Architecture
     X : ndarray or CSR matrix of shape (n, d) and theta's dtype
     n_threads : int or None
+    hidden : int or None
 
     Returns
     -------
     ndarray of shape (n, n_outputs)
     """
     rows = Rows(X)
-    flops = 2.0 * count_parameters(sizes) * rows.n
+    flops = 2.0 * architecture.n_params * rows.n
     n_workers = 1
     if threads.is_started() or flops > _FLOPS_TO_START:
         n_workers = threads.count(n_threads, flops / 10)
     fitting = [size for size in BLOCK_ROWS if size >= rows.n]
     plan = cached_plan(
-        sizes,
-        activation,
-        output,
+        architecture,
         theta.dtype,
         n_workers=n_workers,
         sparse=rows.sparse,
         batch_size=fitting[0] if fitting else BLOCK_ROWS[-1],
+        hidden=hidden,
     )
     network = Network(plan)
     network.set_parameters(theta)
-    return outputs_of(network, rows, _IN_ORDER)
+    width = architecture.sizes[-1 if hidden is None else hidden + 1]
+    return _run(network, rows, _IN_ORDER, width)
 
 
-def outputs_of(network, rows, order):
-    """Return the outputs for rows `order` of X, or for all if it is empty."""
+def outputs_of(network, rows, order, raw=False):
+    """Return the outputs for rows `order` of X, or for all if it is empty.
+
+    raw : bool
+        Whether to leave out the output activation.
+    """
+    output = int(network.net[at.OUTPUT])
+    if raw:
+        network.net[at.OUTPUT] = output_identity_address(network.dtype)
+    try:
+        return _run(network, rows, order, network.architecture.sizes[-1])
+    finally:
+        network.net[at.OUTPUT] = output
+
+
+def output_identity_address(dtype):
+    """Return the address of the output activation that changes nothing."""
+    return OUTPUTS["identity"].forward.address(dtype)
+
+
+def _run(network, rows, order, k):
+    """Call the kernels, in parallel if that pays and is safe."""
     n = order.size or rows.n
-    k = network.sizes[-1]
     out = np.empty(n * k, network.dtype)
     arguments = (network.net, network.arena, *rows.arrays, order, out, n)
     n_workers = int(network.net[at.N_WORKERS])

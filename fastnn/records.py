@@ -1,6 +1,6 @@
 """What a fit works on, what it records, and what a solver needs to go on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,20 +17,31 @@ class SolverState:
     slots : ndarray of shape (n_slots, n_params)
         In the order of `weights`.
     rate : float
-        Learning rate, which 'adaptive' and 'invscaling' change.
+        Learning rate, which 'adaptive', 'invscaling' and 'plateau' change.
     rate_init : float
         `learning_rate_init` that it came from.
-    steps, power_1, power_2 : float
-        Steps taken; beta_1 and beta_2 to that power.
+    averaged : tuple of two vectors, or None
+        Running averages of the parameters, and the parameters themselves.
+    epochs : int
+        Epochs taken, which schedules count.
+    steps, power_1, power_2, power_mu : float
+        Steps taken; beta_1 and beta_2 to that power; product of Nadam's momenta.
+    plateau_best, plateau_waits : float, int
+        What 'plateau' compares with, and epochs since.
     """
 
     solver: str
     slots: np.ndarray
     rate: float
     rate_init: float
+    averaged: tuple | None = None
+    epochs: int = 0
     steps: float = 0.0
     power_1: float = 1.0
     power_2: float = 1.0
+    power_mu: float = 1.0
+    plateau_best: float = np.inf
+    plateau_waits: int = 0
 
     def suits(self, solver, n_params, dtype):
         """Return whether this state can continue such a fit."""
@@ -44,7 +55,15 @@ class SolverState:
 
 @dataclass
 class History:
-    """What is recorded of training, epoch by epoch, and what stopping looks at."""
+    """What is recorded of training, epoch by epoch, and what stopping looks at.
+
+    Attributes
+    ----------
+    loss_curve : list of float
+    validation_scores : list of float, or None without early stopping
+    curves : dict of lists of float
+        More curves, each as long as `loss_curve`: NaN where nothing was measured.
+    """
 
     loss_curve: list = field(default_factory=list)
     validation_scores: list | None = None
@@ -54,9 +73,10 @@ class History:
     no_improvement: int = 0
     t: int = 0
     n_iter: int = 0
+    curves: dict = field(default_factory=dict)
 
     def record(self, loss, score, tol, theta):
-        """Add an epoch; `score` is None without validation."""
+        """Add an epoch; `score` is None without early stopping."""
         if score is None:
             stalled = loss > self.best_loss - tol
             self.no_improvement = self.no_improvement + 1 if stalled else 0
@@ -69,8 +89,15 @@ class History:
             self.best_score = score
             self.best_theta = theta()
 
+    def record_curves(self, values):
+        """Add an epoch's other numbers, after its loss."""
+        for name in CURVES:
+            curve = self.curves.setdefault(name, [])
+            curve += [np.nan] * (len(self.loss_curve) - 1 - len(curve))
+            curve.append(values.get(name, np.nan))
+
     def mark(self):
-        """Return a note of how far the records go, for `back_to`."""
+        """Return what `back_to` needs to forget all that comes after."""
         n_scores = len(self.validation_scores or ())
         scalars = {name: getattr(self, name) for name in _SCALARS}
         return len(self.loss_curve), n_scores, scalars
@@ -79,12 +106,15 @@ class History:
         """Forget what was recorded since the mark."""
         n_losses, n_scores, scalars = mark
         del self.loss_curve[n_losses:]
+        for curve in self.curves.values():
+            del curve[n_losses:]
         if self.validation_scores is not None:
             del self.validation_scores[n_scores:]
         for name, value in scalars.items():
             setattr(self, name, value)
 
 
+CURVES = ("validation_loss", "validation_score", "learning_rate")
 _SCALARS = ("best_loss", "best_score", "best_theta", "no_improvement", "t", "n_iter")
 
 
@@ -98,9 +128,8 @@ class Done:
         Epochs of this call.
     copy : int
         Which of the two copies of parameters and slots holds them.
-    steps : tuple
-        Steps of the solver, and its powers of beta_1 and beta_2.
-    rate : float
+    state : SolverState
+        Its numbers, without arrays.
     mark : object
         Of the history.
     stream : object or None
@@ -109,8 +138,7 @@ class Done:
 
     n_epochs: int
     copy: int
-    steps: tuple
-    rate: float
+    state: SolverState
     mark: tuple
     stream: object
 
@@ -123,20 +151,38 @@ class Problem:
     ----------
     rows : Rows
     Y : ndarray of shape (n, n_targets)
+    X, y : what a user's scorer or augmentation gets
     weight : ndarray of shape (n,), or None
-    train, validation : ndarrays of row numbers, or None for all and for none
+    train : ndarray of row numbers, or None for all
+    validation : Validation or None
     """
 
     rows: object
     Y: np.ndarray
+    X: object
+    y: np.ndarray
     weight: np.ndarray | None = None
     train: np.ndarray | None = None
-    validation: np.ndarray | None = None
+    validation: object | None = None
 
     @property
     def n_train(self):
         """Number of rows to train on."""
         return self.rows.n if self.train is None else len(self.train)
+
+    def only_training(self):
+        """Return the problem without the rows that are held out."""
+        if self.train is None:
+            return self
+        weight = None if self.weight is None else self.weight[self.train]
+        return replace(
+            self,
+            Y=self.Y[self.train],
+            X=self.X[self.train],
+            y=self.y[self.train],
+            weight=weight,
+            train=None,
+        )
 
 
 def new_state(estimator, theta):

@@ -5,32 +5,43 @@ from typing import ClassVar
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
-from .estimator import MLPEstimator
-from .parameters import CONSTRAINTS
+from .base import BaseMLP, store
+from .parameters import without
 from .variants import REGRESSION_LOSSES
 
 
-class MLPRegressor(RegressorMixin, MLPEstimator):
+class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor.
 
     The same as :class:`sklearn.neural_network.MLPRegressor`: parameters, fitted
     attributes, warnings, and the same numbers for the same `random_state`. Only
-    `hidden_layer_sizes` may be positional. New are `dtype` and `n_threads`.
+    `hidden_layer_sizes` may be positional. More can be asked for, all of it off by
+    default. `learning_rate` takes scikit-learn's schedules for "sgd" only, as there.
 
     Parameters
     ----------
     hidden_layer_sizes : array-like of int, default=(100,)
         Units of each hidden layer.
 
-    loss : {"squared_error", "poisson"}, default="squared_error"
-        What is minimised. As in scikit-learn, "squared_error" reports the mean over
-        the outputs and follows the gradient of their sum.
+    loss : str, default="squared_error"
+        What is minimised, as in :class:`MLPEstimator`; but as in scikit-learn,
+        "squared_error" reports the mean over the outputs and follows the gradient of
+        their sum.
 
     activation, solver, alpha, batch_size, learning_rate, learning_rate_init, \
 power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, \
 nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
 n_iter_no_change, max_fun
         As in :class:`MLPEstimator`, and as in scikit-learn.
+
+    output_activation, quantile, huber_delta, tweedie_power, l1_ratio, \
+weight_decay, max_norm, dropout, input_noise, mixup_alpha, augmentation, \
+batch_norm, layer_norm, norm_epsilon, residual, weight_init, \
+gradient_clip_norm, gradient_clip_value, dampening, rho, decay_rate, \
+decay_epochs, schedule_epochs, warmup, validation_metric, target_loss, \
+ema_decay
+        As in :class:`MLPEstimator`; scikit-learn's networks have no such parameters,
+        and left alone they change nothing.
 
     dtype : {"auto", "float32", "float64"}, default="auto"
         Numbers that the network computes with. "auto" follows X, as scikit-learn
@@ -75,10 +86,11 @@ n_features_in_, feature_names_in_
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **CONSTRAINTS,
+        **without("focal_gamma"),
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
     _continues = False
+    task = "regression"
 
     def __init__(
         self,
@@ -107,35 +119,34 @@ n_features_in_, feature_names_in_
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        output_activation="auto",
+        quantile=0.5,
+        huber_delta=1.0,
+        tweedie_power=1.5,
+        l1_ratio=0.0,
+        weight_decay=None,
+        max_norm=None,
+        dropout=0.0,
+        input_noise=0.0,
+        mixup_alpha=0.0,
+        augmentation=None,
+        batch_norm=False,
+        layer_norm=False,
+        norm_epsilon=1e-5,
+        residual=False,
+        weight_init="sklearn",
+        gradient_clip_norm=None,
+        gradient_clip_value=None,
+        dampening=0.0,
+        rho=0.9,
+        decay_rate=0.5,
+        decay_epochs=20,
+        schedule_epochs=None,
+        warmup=0,
+        validation_metric="auto",
+        target_loss=None,
+        ema_decay=None,
         dtype="auto",
         n_threads=None,
     ):
-        super().__init__(
-            hidden_layer_sizes,
-            task="regression",
-            activation=activation,
-            loss=loss,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dtype=dtype,
-            n_threads=n_threads,
-        )
+        store(self, locals())

@@ -23,32 +23,69 @@ def check_labels(estimator, y):
                 "classes as in the previous call to fit. Previously "
                 f"got {estimator.classes_}, `y` has {classes}"
             )
-    elif len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
+    else:
+        check_known(estimator, y)
+
+
+def check_known(estimator, y, name="y"):
+    """Raise if y has a label that the estimator does not know."""
+    classes = unique_labels(y)
+    if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
-            "`y` has classes not in `self.classes_`. "
-            f"`self.classes_` has {estimator.classes_}. 'y' has {classes}."
+            f"`{name}` has classes not in `self.classes_`. "
+            f"`self.classes_` has {estimator.classes_}. '{name}' has {classes}."
         )
 
 
-def encode_labels(estimator, y, dtype):
-    """Return the target matrix of classification and the number of outputs.
-
-    Class codes in one column for several classes, 0 and 1 for two, an indicator
-    matrix for multilabel.
-    """
+def kind_of(estimator):
+    """Return "regression", "binary", "multiclass" or "multilabel"."""
+    if estimator._is_regressor():
+        return "regression"
     kind = estimator._label_binarizer.y_type_
-    if kind.startswith("multilabel"):
-        Y = estimator._label_binarizer.transform(y)
-        Y = np.ascontiguousarray(Y.toarray() if hasattr(Y, "toarray") else Y, dtype)
-        return Y, Y.shape[1]
+    return "multilabel" if kind.startswith("multilabel") else kind
+
+
+def n_targets_of(estimator, y):
+    """Return the columns of y, or the number of classes."""
+    if estimator._is_regressor():
+        return 1 if y.ndim == 1 else y.shape[1]
+    return len(estimator.classes_)
+
+
+def encode(estimator, objective, y, dtype):
+    """Return the target matrix, (n, n_targets), as the objective wants it.
+
+    For classes: codes in one column, or 0 and 1 in one column for two classes, or an
+    indicator matrix.
+    """
+    if objective.kind == "regression":
+        return _encode_values(objective, y, dtype)
+    binarizer = estimator._label_binarizer
+    if objective.kind == "multilabel":
+        Y = binarizer.transform(y)
+        return np.ascontiguousarray(Y.toarray() if hasattr(Y, "toarray") else Y, dtype)
     codes = np.searchsorted(estimator.classes_, y)
-    n_classes = len(estimator.classes_)
-    n_outputs = n_classes if kind == "multiclass" else 1
-    return codes.astype(dtype).reshape(-1, 1), n_outputs
+    if objective.codes or objective.n_outputs == 1:
+        return codes.astype(dtype).reshape(-1, 1)
+    return (codes[:, None] == np.arange(objective.n_outputs)).astype(dtype)
 
 
-def encode_values(estimator, y, dtype):
-    """Return the target matrix of regression and the number of outputs."""
+def smooth(objective, Y, share):
+    """Return indicators with ones of 1 - share and zeros of share / (k - 1).
+
+    One column stands for two classes, as does each of several labels.
+
+    Source: C. Szegedy et al., Rethinking the Inception architecture, CVPR 2016.
+    """
+    if not share:
+        return Y
+    excluding = objective.kind != "multilabel" and Y.shape[1] > 1
+    others = Y.shape[1] - 1 if excluding else 1
+    return (Y * (1.0 - share) + (1.0 - Y) * (share / others)).astype(Y.dtype)
+
+
+def _encode_values(objective, y, dtype):
+    """Return the target matrix of regression, or raise if the loss has no such y."""
     with np.errstate(over="ignore"):
         Y = np.ascontiguousarray(y, dtype).reshape(len(y), -1)
     if not np.isfinite(Y).all():
@@ -56,9 +93,22 @@ def encode_values(estimator, y, dtype):
             f"Input y contains a value too large for dtype={dtype.name!r}; scale the "
             "targets or use dtype='float64'."
         )
-    if estimator.loss == "poisson" and (Y < 0).any():
+    loss = objective.loss
+    if loss == "poisson" and (Y < 0).any():
         raise ValueError("loss='poisson' needs non-negative targets y.")
-    return Y, Y.shape[1]
+    if loss == "gamma" and (Y <= 0).any():
+        raise ValueError("loss='gamma' needs positive targets y.")
+    if loss == "tweedie":
+        power = objective.parameters[0]
+        if (Y < 0).any() or (power == 2 and (Y == 0).any()):
+            allowed = "positive" if power == 2 else "non-negative"
+            raise ValueError(
+                f"loss='tweedie' with tweedie_power={power:g} needs {allowed} "
+                "targets y."
+            )
+    if loss == "log_loss" and ((Y < 0) | (Y > 1)).any():
+        raise ValueError("loss='log_loss' needs targets y from 0 to 1.")
+    return Y
 
 
 def flat(y):
@@ -68,32 +118,41 @@ def flat(y):
     return y
 
 
+def threshold_of(output):
+    """Return the output above which a label holds."""
+    return 0.5 if output in ("logistic", "softmax") else 0.0
+
+
 def decode_labels(estimator, outputs):
-    """Return the labels of outputs, an (n, k) array of probabilities."""
+    """Return the labels of outputs, an (n, k) array."""
     binarizer = estimator._label_binarizer
+    threshold = threshold_of(estimator.out_activation_)
     if binarizer.y_type_.startswith("multilabel"):
+        if threshold != 0.5:
+            outputs = (outputs > threshold).astype(outputs.dtype)
         return binarizer.inverse_transform(outputs)
     if len(estimator.classes_) == 1:
         return np.repeat(estimator.classes_, len(outputs))
-    return estimator.classes_.take(codes_of(outputs))
+    return estimator.classes_.take(codes_of(outputs, threshold))
 
 
-def codes_of(outputs):
-    """Return class codes: the largest of several outputs, or the one above 0.5."""
+def codes_of(outputs, threshold=0.5):
+    """Return class codes: the largest of several outputs, or the one above it."""
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0.5).astype(np.intp)
+        return (outputs[:, 0] > threshold).astype(np.intp)
     return outputs.argmax(axis=1)
 
 
-def accuracy(Y, outputs, weight=None):
+def accuracy(objective, Y, outputs, weight=None):
     """Return the accuracy of outputs for encoded targets Y.
 
     For multilabel a row counts if all its labels are right, as in scikit-learn.
     """
-    if Y.shape[1] == 1:
-        right = codes_of(outputs) == Y[:, 0]
+    if objective.kind == "multilabel":
+        right = ((outputs > objective.threshold) == Y).all(axis=1)
     else:
-        right = ((outputs > 0.5) == Y).all(axis=1)
+        true = Y[:, 0] if Y.shape[1] == 1 else Y.argmax(axis=1)
+        right = codes_of(outputs, objective.threshold) == true
     return float(np.average(right, weights=weight))
 
 

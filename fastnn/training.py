@@ -1,21 +1,23 @@
 """The epoch loop: shuffle, train, record, decide whether to go on."""
 
-import dataclasses
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from . import targets, threads, weights
+from . import options, randomness, schedules, threads, weights
 from .kernels import layout as at
 from .kernels import training
-from .network import Network, Plan, count_parameters
-from .prediction import outputs_of
+from .network import Network, Rows, for_kernels
+from .plan import Plan
 from .records import Done, new_state
+from .validation import Validator
 
 # A kernel cannot be interrupted. Work is handed to it in slices of at most this
 # many floating-point operations, some 50 ms for one slow core.
 _FLOPS_PER_CALL = 1.0e9
+_OF_SGD_ALONE = ("invscaling", "adaptive")
 
 
 class Trainer:
@@ -26,9 +28,8 @@ class Trainer:
     estimator : MLPEstimator
         Read for its parameters, never written.
     problem : Problem
-    sizes : tuple of int
-    ends : tuple of str
-        Loss and output activation.
+    architecture : Architecture
+    objective : Objective
     theta : vector
         Parameters to start from; not changed.
     state : SolverState or None
@@ -42,57 +43,63 @@ class Trainer:
         self,
         estimator,
         problem,
-        sizes,
-        ends,
+        architecture,
+        objective,
         theta,
         state,
         history,
         random_state,
     ):
+        if estimator.augmentation is not None:
+            problem = problem.only_training()
         self.estimator, self.problem, self.history = estimator, problem, history
-        self.sizes, self.random_state = sizes, random_state
-        self.batch_size = batch_size(estimator, problem.n_train)
-        flops = 6.0 * count_parameters(sizes) * self.batch_size
+        self.architecture, self.random_state = architecture, random_state
+        n_rows = problem.n_train
+        self.batch_size = batch_size(estimator, n_rows)
+        step = options.training_of(estimator, objective, problem, architecture.n_hidden)
+        flops = 6.0 * architecture.n_params * self.batch_size
         plan = Plan(
-            sizes,
-            estimator.activation,
-            ends[1],
+            architecture,
             theta.dtype,
             n_workers=threads.count(estimator.n_threads, flops),
             sparse=problem.rows.sparse,
             batch_size=self.batch_size,
-            loss=ends[0],
-            solver=estimator.solver,
-            weighted=problem.weight is not None,
-            validates=problem.validation is not None,
+            training=step,
         )
-        self.network = Network(plan, problem.n_train)
+        self.network = Network(plan, n_rows)
         self._kernel = EpochKernel(self.network)
-        self.network.set_parameters(theta)
-        self.state = new_state(estimator, theta)
-        if state is not None:
-            self.state = dataclasses.replace(state)
-            self._follow_rate_init()
-        self.network.set_slots(self.state.slots)
-        self._set_hyper()
-        self._set_data()
+        self._averages = step.average
+        self._disturbs = step.disturbs
+        self._schedule = schedule_of(estimator)
+        options.set_constants(self.network, estimator, objective)
+        options.set_hyper(self.network, estimator, objective)
+        self._set_state(theta, state)
+        self._set_data(options.training_targets(estimator, objective, problem.Y))
+        self._validator = None
+        if problem.validation is not None:
+            self._validator = Validator(estimator, objective, problem.validation)
         self._saved = [self._live().copy(), self._live().copy()]
         self._done = self._mark(0, 0)
 
-    def _set_hyper(self):
-        estimator, hyper, state = self.estimator, self.network.hyper, self.state
-        hyper[at.ALPHA] = hyper[at.L2] = estimator.alpha
-        hyper[at.MOMENTUM] = estimator.momentum
-        hyper[at.NESTEROV] = estimator.nesterovs_momentum
-        hyper[at.BETA_1] = estimator.beta_1
-        hyper[at.BETA_2] = estimator.beta_2
-        hyper[at.EPSILON] = estimator.epsilon
-        hyper[at.TINY] = np.finfo(self.network.dtype).tiny * 8
-        hyper[at.STEPS] = state.steps
-        hyper[at.POWER_1] = state.power_1
-        hyper[at.POWER_2] = state.power_2
-        set_loss_scale(self.network, estimator, self.problem.Y)
-        hyper[at.COUNT_BY_WEIGHT] = estimator._continues
+    def _set_state(self, theta, state):
+        """Put parameters and what the solver knows into the network."""
+        network, hyper = self.network, self.network.hyper
+        self.state = new_state(self.estimator, theta)
+        live = theta
+        if state is not None:
+            self.state = replace(state)
+            self._follow_rate_init()
+            if state.averaged is not None and np.array_equal(theta, state.averaged[0]):
+                live = state.averaged[1]
+        network.set_parameters(live)
+        network.set_slots(self.state.slots)
+        if self._averages:
+            network.set_averages(theta)
+        if self.state.steps:
+            hyper[at.STEPS] = self.state.steps
+            hyper[at.POWER_1] = self.state.power_1
+            hyper[at.POWER_2] = self.state.power_2
+            hyper[at.POWER_MU] = self.state.power_mu
 
     def _follow_rate_init(self):
         """Scale the rate if the user has changed `learning_rate_init` since.
@@ -104,19 +111,22 @@ class Trainer:
             self.state.rate *= rate / self.state.rate_init
             self.state.rate_init = rate
 
-    def _set_data(self):
+    def _set_data(self, Y):
         problem = self.problem
         weight = problem.weight
         if weight is None:
             weight = np.empty(0, self.network.dtype)
-        self._data = (*problem.rows.arrays, problem.Y.reshape(-1), weight)
+        self._rows = problem.rows
+        if self.estimator.augmentation is not None:
+            self._rows = Rows(for_kernels(problem.X))
+        self._targets = (Y.reshape(-1), weight)
         self._order = problem.train
         if self._order is None:
             self._order = np.arange(problem.n_train, dtype=np.int64)
         self._shuffled = self._order
 
     def _live(self):
-        """Return parameters and slots where the kernels change them."""
+        """Return parameters, slots and averages where the kernels change them."""
         net = self.network.net
         return self.network.arena[net[at.P0] : net[at.G0]]
 
@@ -138,24 +148,36 @@ class Trainer:
 
     def train_epoch(self):
         """Train on every row once and return the mean loss."""
-        if self.estimator.shuffle:
+        estimator, hyper = self.estimator, self.network.hyper
+        if estimator.shuffle:
             self._shuffle()
-        hyper = self.network.hyper
+        seed = getattr(estimator, "_noise_seed", 0)
+        if self._disturbs:
+            alpha = estimator.mixup_alpha
+            randomness.set_epoch(self.network, seed, self.history.t, alpha)
+        if estimator.augmentation is not None:
+            function, X = estimator.augmentation, self.problem.X
+            changed = randomness.augment(function, X, seed, self.history.t)
+            self._rows = Rows(changed)
         hyper[at.N_HYPER :] = self.state.rate
-        self._kernel(*self._data, self._shuffled)
+        if self._schedule is not None:
+            n_batches = hyper.size - at.N_HYPER
+            hyper[at.N_HYPER :] *= self._schedule(self.state.epochs, n_batches)
+        self._kernel(*self._rows.arrays, *self._targets, self._shuffled)
         count = hyper[at.LOSS_COUNT]
         return float(hyper[at.LOSS_SUM] / count) if count else 0.0
 
-    def validation_score(self):
-        """Return accuracy or R² on the validation rows."""
-        problem = self.problem
-        outputs = outputs_of(self.network, problem.rows, problem.validation)
-        weight = problem.weight
-        if weight is not None:
-            weight = weight[problem.validation]
-        Y = problem.Y[problem.validation]
-        score = targets.r2 if self.estimator._is_regressor() else targets.accuracy
-        return score(Y, outputs, weight)
+    def validate(self):
+        """Return loss and score on the validation samples."""
+        if not self._averages:
+            return self._validator(self.network, self._theta_now)
+        parameters = self.network.region(at.P0)
+        before = parameters.copy()
+        parameters[:] = self.network.region(at.AVERAGE0)
+        try:
+            return self._validator(self.network, self._theta_now)
+        finally:
+            parameters[:] = before
 
     def run(self, n_epochs, reporter, incremental=False):
         """Train until a reason to stop is found."""
@@ -164,10 +186,8 @@ class Trainer:
             loss = self.train_epoch()
             if not np.isfinite(loss):
                 raise ValueError(self._divergence_message(loss))
-            score = None
-            if self.problem.validation is not None:
-                score = self.validation_score()
-            self._record(loss, score)
+            validated = None if self._validator is None else self.validate()
+            self._record(loss, validated)
             stop = self._should_stop()
             self._commit()
             if reporter.end_epoch(self.attributes) or stop or incremental:
@@ -175,17 +195,25 @@ class Trainer:
             if self._done.n_epochs == n_epochs:
                 self._warn_about_max_iter(n_epochs)
 
-    def _record(self, loss, score):
+    def _record(self, loss, validated):
         """Add an epoch to the history, and print it."""
         history, estimator = self.history, self.estimator
         history.loss_curve.append(loss)
         history.n_iter += 1
         history.t += self.problem.n_train
+        self.state.epochs += 1
+        curves = {"learning_rate": float(self.network.hyper[-1])}
+        score = None
+        if validated is not None:
+            curves["validation_loss"], curves["validation_score"] = validated
+            score = validated[1]
         if estimator.verbose:
             print(f"Iteration {history.n_iter}, loss = {loss:.8f}")
             if score is not None:
                 print(f"Validation score: {score:f}")
-        history.record(loss, score, estimator.tol, self._theta_now)
+        history.record_curves(curves)
+        stops = estimator.early_stopping
+        history.record(loss, score if stops else None, estimator.tol, self._theta_now)
 
     def _commit(self):
         """Keep the epoch.
@@ -199,20 +227,36 @@ class Trainer:
 
     def _mark(self, n_epochs, copy):
         hyper = self.network.hyper
-        steps = (hyper[at.STEPS], hyper[at.POWER_1], hyper[at.POWER_2])
+        state = replace(
+            self.state,
+            slots=None,
+            averaged=None,
+            steps=float(hyper[at.STEPS]),
+            power_1=float(hyper[at.POWER_1]),
+            power_2=float(hyper[at.POWER_2]),
+            power_mu=float(hyper[at.POWER_MU]),
+        )
         continues = self.estimator._continues and self.estimator.shuffle
         stream = self.random_state.get_state() if continues else None
-        return Done(n_epochs, copy, steps, self.state.rate, self.history.mark(), stream)
+        return Done(n_epochs, copy, state, self.history.mark(), stream)
 
     def _should_stop(self):
         """Apply the schedule and the patience; return whether training is over."""
         estimator, state, history = self.estimator, self.state, self.history
-        sgd = estimator.solver == "sgd"
-        if sgd and estimator.learning_rate == "invscaling":
+        schedule = estimator.learning_rate
+        if not follows_schedule(estimator):
+            schedule = "constant"
+        if schedule == "invscaling":
             state.rate = (
                 float(estimator.learning_rate_init)
                 / (history.t + 1) ** estimator.power_t
             )
+        if schedule == "plateau":
+            self._watch_plateau()
+        target = estimator.target_loss
+        if target is not None and history.loss_curve[-1] <= target:
+            self._say(f"Training loss reached target_loss={target:g}. Stopping.")
+            return True
         if history.no_improvement <= estimator.n_iter_no_change:
             return False
         validated = history.validation_scores is not None
@@ -221,7 +265,7 @@ class Trainer:
             f"{what} did not improve more than tol={estimator.tol:f} "
             f"for {estimator.n_iter_no_change} consecutive epochs."
         )
-        if sgd and estimator.learning_rate == "adaptive":
+        if schedule == "adaptive":
             if state.rate > 1e-6:
                 state.rate /= 5.0
                 history.no_improvement = 0
@@ -230,6 +274,23 @@ class Trainer:
             message += " Learning rate too small."
         self._say(f"{message} Stopping.")
         return True
+
+    def _watch_plateau(self):
+        """Cut the rate if the loss, or the validation score, no longer improves."""
+        estimator, state, history = self.estimator, self.state, self.history
+        scores = history.validation_scores
+        plateau = schedules.Plateau(
+            estimator.decay_rate,
+            max(1, int(min(estimator.decay_epochs, estimator.n_iter_no_change // 2))),
+            estimator.tol,
+            factor=state.rate / state.rate_init,
+            best=state.plateau_best,
+            waited=state.plateau_waits,
+        )
+        if plateau.update(history.loss_curve[-1] if scores is None else -scores[-1]):
+            state.rate = state.rate_init * plateau.factor
+            self._say(f"Setting learning rate to {state.rate:g}")
+        state.plateau_best, state.plateau_waits = plateau.best, plateau.waited
 
     def _say(self, message):
         if self.estimator.verbose:
@@ -253,13 +314,17 @@ class Trainer:
         )
 
     def _theta_now(self):
+        """Return the parameters that predictions are to be made with."""
         theta = np.empty(self.network.n_params, self.network.dtype)
-        self.network.get_parameters(theta)
+        if self._averages:
+            self.network.get_averages(theta)
+        else:
+            self.network.get_parameters(theta)
         return theta
 
     def attributes(self):
         """Return the fitted attributes as they are now."""
-        return weight_attributes(self._theta_now(), self.sizes)
+        return weights.views(self._theta_now(), self.architecture)
 
     def epochs_done(self):
         """Return how many whole epochs this trainer has finished."""
@@ -275,16 +340,14 @@ class Trainer:
         done = self._done
         self._live()[:] = self._saved[done.copy]
         self.history.back_to(done.mark)
-        steps, power_1, power_2 = done.steps
-        state = dataclasses.replace(
-            self.state,
-            slots=self.network.get_slots(),
-            rate=done.rate,
-            steps=steps,
-            power_1=power_1,
-            power_2=power_2,
-        )
-        return self._theta_now(), state
+        theta = self._theta_now()
+        averaged = None
+        if self._averages:
+            live = np.empty_like(theta)
+            self.network.get_parameters(live)
+            averaged = (theta.copy(), live)
+        slots = self.network.get_slots()
+        return theta, replace(done.state, slots=slots, averaged=averaged)
 
 
 class EpochKernel:
@@ -323,26 +386,37 @@ class EpochKernel:
             self.twins.run(arguments, first, last)
 
 
-def weight_attributes(theta, sizes):
-    """Return `coefs_` and `intercepts_` as views of theta."""
-    coefs, intercepts = weights.views(theta, sizes)
-    return {"coefs_": coefs, "intercepts_": intercepts}
+def follows_schedule(estimator):
+    """Return whether `learning_rate` counts; in scikit-learn two are sgd's alone."""
+    alone = estimator.learning_rate in _OF_SGD_ALONE and not estimator._continues
+    return estimator.solver == "sgd" or not alone
 
 
-def set_loss_scale(network, estimator, Y):
-    """Make squared errors a mean over outputs where scikit-learn has one.
+def schedule_of(estimator):
+    """Return the factors of an epoch's rates as a function, or None if they are 1."""
+    name = estimator.learning_rate
+    moving = name in ("step", "exponential", "cosine", "one_cycle")
+    if not moving and not estimator.warmup:
+        return None
 
-    Its gradient is that of the sum; the estimators that only have to agree with
-    themselves report the sum.
-    """
-    mean = estimator._loss_name() == "squared_error" and not estimator._continues
-    network.hyper[at.LOSS_SCALE] = 1.0 / Y.shape[1] if mean else 1.0
+    def factors(epoch, n_batches):
+        return schedules.factors(
+            name,
+            epoch,
+            n_batches,
+            horizon=estimator.schedule_epochs or estimator.max_iter,
+            decay_rate=estimator.decay_rate,
+            decay_epochs=estimator.decay_epochs,
+            warmup=estimator.warmup,
+        )
+
+    return factors
 
 
 def batch_size(estimator, n):
     """Return the rows of a mini-batch, at most n."""
     if isinstance(estimator.batch_size, str):
-        return min(200, n)
+        return n if estimator.batch_size == "full" else min(200, n)
     if estimator.batch_size > n:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than "

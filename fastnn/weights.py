@@ -1,17 +1,127 @@
-"""`coefs_` and `intercepts_` as views of one vector, and back.
+"""The fitted arrays (`coefs_`, `intercepts_` and the like) as views of one vector.
 
-theta = [W0 | W1 | ... | b0 | b1 | ...], each W row-major (fan_in, fan_out).
+theta = [W0 | W1 | ... | b0 | b1 | ... | others], see `architecture`.
 """
 
 import operator
-from itertools import pairwise
 
 import numpy as np
 
 
-def sizes_of(coefs, intercepts):
+def views(theta, architecture):
+    """Return the lists of arrays that theta consists of, by attribute.
+
+    A layer that has no such array has None in its place.
+    """
+    lists = {}
+    start = 0
+    for part in architecture.parts:
+        entries = lists.setdefault(part.attribute, [])
+        entries += [None] * (part.layer - len(entries))
+        stop = start + part.size
+        entries.append(theta[start:stop].reshape(part.shape))
+        start = stop
+    return lists
+
+
+def as_vector(lists, architecture, dtype):
+    """Return a copy of all parameters as theta, or raise if a shape does not fit."""
+    arrays = []
+    for part in architecture.parts:
+        entries = lists[part.attribute]
+        array = entries[part.layer] if part.layer < len(entries) else None
+        if array is None or np.shape(array) != part.shape:
+            raise ValueError(
+                f"{part.attribute}[{part.layer}] of shape {np.shape(array)} does not "
+                f"fit a network with layers of {architecture.sizes} units: expected "
+                f"{part.shape}."
+            )
+        arrays.append(np.asarray(array, dtype).ravel())
+    return np.concatenate(arrays)
+
+
+class Shared:
+    """Remembers which vector an estimator's arrays are views of.
+
+    As long as the lists hold the very same arrays, the vector holds their numbers,
+    whatever was written into them, and need not be put together again.
+    """
+
+    def __init__(self, theta, architecture):
+        self.theta, self.architecture = theta, architecture
+        assert theta.size == architecture.n_params
+        self.lists = views(theta, architecture)
+
+    def publish(self, estimator):
+        """Make the views the estimator's parameters."""
+        remove(estimator)
+        estimator.__dict__.update(self.attributes())
+
+    def attributes(self):
+        """Return the attributes that make the views an estimator's parameters."""
+        return {
+            **{name: list(entries) for name, entries in self.lists.items()},
+            "_shared": self,
+            "_dtype": self.theta.dtype.name,
+            "_architecture": self.architecture,
+        }
+
+    def is_current(self, estimator):
+        """Return whether the estimator's lists still hold these views."""
+        for name, entries in self.lists.items():
+            now = estimator.__dict__.get(name)
+            if type(now) is not list or len(now) != len(entries):
+                return False
+            if not all(map(operator.is_, now, entries)):
+                return False
+        return True
+
+
+PARAMETER_ATTRIBUTES = (
+    "coefs_",
+    "intercepts_",
+    "shortcut_coefs_",
+    "norm_scales_",
+    "norm_shifts_",
+    "norm_means_",
+    "norm_variances_",
+    "norm_counts_",
+)
+
+
+def remove(estimator):
+    """Remove an estimator's parameters, but for the labels that go with them."""
+    for name in PARAMETER_ATTRIBUTES:
+        estimator.__dict__.pop(name, None)
+
+
+def read(estimator):
+    """Return an estimator's theta and architecture, as its arrays are now."""
+    shared = estimator.__dict__.get("_shared")
+    if shared is not None and shared.is_current(estimator):
+        return shared.theta, shared.architecture
+    architecture = estimator._architecture
+    sizes = _sizes_of(estimator.coefs_, estimator.intercepts_)
+    ends = (estimator.n_features_in_, estimator._architecture.sizes[-1])
+    if (sizes[0], sizes[-1]) != ends:
+        raise ValueError(
+            f"coefs_ have {sizes[0]} inputs and {sizes[-1]} outputs, but the network "
+            f"was fitted with {ends[0]} and {ends[1]}."
+        )
+    if sizes != architecture.sizes:
+        if len(sizes) != len(architecture.sizes):
+            raise ValueError(
+                f"coefs_ make a network of {len(sizes) - 1} layers, but it was fitted "
+                f"with {architecture.n_layers}."
+            )
+        architecture = architecture.with_sizes(sizes)
+    lists = {name: estimator.__dict__.get(name, []) for name in PARAMETER_ATTRIBUTES}
+    return as_vector(lists, architecture, np.dtype(estimator._dtype)), architecture
+
+
+def _sizes_of(coefs, intercepts):
     """Return units per layer, or raise if the shapes do not fit together."""
-    if len(coefs) != len(intercepts) or not coefs:
+    if len(coefs) != len(intercepts) or not len(coefs):
         raise ValueError(
             "coefs_ and intercepts_ must have one array per layer each, got "
             f"{len(coefs)} and {len(intercepts)}."
@@ -26,77 +136,3 @@ def sizes_of(coefs, intercepts):
             )
         sizes.append(shape[1])
     return tuple(sizes)
-
-
-def views(theta, sizes):
-    """Return coefs and intercepts as views of theta."""
-    coefs, intercepts = [], []
-    start = 0
-    for fan_in, fan_out in pairwise(sizes):
-        stop = start + fan_in * fan_out
-        coefs.append(theta[start:stop].reshape(fan_in, fan_out))
-        start = stop
-    for fan_out in sizes[1:]:
-        intercepts.append(theta[start : start + fan_out])
-        start += fan_out
-    return coefs, intercepts
-
-
-def as_vector(coefs, intercepts, dtype):
-    """Return a copy of all parameters as theta."""
-    parts = [*coefs, *intercepts]
-    return np.concatenate([np.asarray(part, dtype).ravel() for part in parts])
-
-
-class Shared:
-    """Remembers which vector an estimator's `coefs_` and `intercepts_` are views of.
-
-    As long as the lists hold the very same arrays, the vector holds their numbers,
-    whatever was written into them, and need not be put together again.
-    """
-
-    def __init__(self, theta, sizes):
-        self.theta, self.sizes = theta, tuple(sizes)
-        assert theta.size == sum((a + 1) * b for a, b in pairwise(self.sizes))
-        self.coefs, self.intercepts = views(theta, sizes)
-
-    def publish(self, estimator):
-        """Make the views the estimator's weights."""
-        estimator.__dict__.update(self.attributes())
-
-    def attributes(self):
-        """Return the attributes that make the views an estimator's weights."""
-        return {
-            "coefs_": list(self.coefs),
-            "intercepts_": list(self.intercepts),
-            "_shared": self,
-            "_dtype": self.theta.dtype.name,
-        }
-
-    def is_current(self, estimator):
-        """Return whether the estimator's lists still hold these views."""
-        return (
-            type(estimator.coefs_) is list
-            and type(estimator.intercepts_) is list
-            and len(estimator.coefs_) == len(self.coefs)
-            and len(estimator.intercepts_) == len(self.intercepts)
-            and all(map(operator.is_, estimator.coefs_, self.coefs))
-            and all(map(operator.is_, estimator.intercepts_, self.intercepts))
-        )
-
-
-def read(estimator):
-    """Return an estimator's theta and sizes, as its weights are now."""
-    shared = estimator.__dict__.get("_shared")
-    if shared is not None and shared.is_current(estimator):
-        return shared.theta, shared.sizes
-    coefs, intercepts = estimator.coefs_, estimator.intercepts_
-    sizes = sizes_of(coefs, intercepts)
-    ends = (estimator.n_features_in_, estimator.n_outputs_)
-    if (sizes[0], sizes[-1]) != ends:
-        raise ValueError(
-            f"coefs_ have {sizes[0]} inputs and {sizes[-1]} outputs, but the network "
-            f"was fitted with {ends[0]} and {ends[1]}."
-        )
-    dtype = np.dtype(estimator._dtype)
-    return as_vector(coefs, intercepts, dtype), sizes

@@ -138,6 +138,7 @@ def _typers(interface):  # pragma: llvm only
     def call3(ctx, address, a, b, c): return build(a, b, c)
     def call4(ctx, address, a, b, c, d): return build(a, b, c, d)
     def call5(ctx, address, a, b, c, d, e): return build(a, b, c, d, e)
+    def call6(ctx, address, a, b, c, d, e, f): return build(a, b, c, d, e, f)
     def call7(ctx, address, a, b, c, d, e, f, g): return build(a, b, c, d, e, f, g)
     def call8(ctx, address, a, b, c, d, e, f, g, h):
         return build(a, b, c, d, e, f, g, h)
@@ -147,9 +148,11 @@ def _typers(interface):  # pragma: llvm only
         return build(a, b, c, d, e, f, g, h, i, j)
     def call11(ctx, address, a, b, c, d, e, f, g, h, i, j, k):
         return build(a, b, c, d, e, f, g, h, i, j, k)
+    def call12(ctx, address, a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
+        return build(a, b, c, d, e, f, g, h, i, j, k, l)
     # fmt: on
-    functions = (call3, call4, call5, call7, call8, call9, call10, call11)
-    return dict(zip((3, 4, 5, 7, 8, 9, 10, 11), functions, strict=True))
+    functions = (call3, call4, call5, call6, call7, call8, call9, call10, call11)
+    return dict(zip(range(3, 13), (*functions, call12), strict=True))
 
 
 class Unit:

@@ -79,9 +79,9 @@ def forward_rows(net, arena, X, columns, starts, order, begin, first, last):
     rows = last - first
     n_layers = net[at.N_LAYERS]
     call_load(net[at.LOAD], net, arena, X, columns, starts, order, begin, first, last)
-    a_stride = net[at.INPUT_STRIDE]
-    a0 = net[at.INPUT0] + first * a_stride
     for layer in range(n_layers):
+        a_stride = layer_field(net, layer, at.IN_STRIDE)
+        a0 = layer_field(net, layer, at.IN0) + first * a_stride
         K = layer_field(net, layer, at.FAN_IN)
         stride = layer_field(net, layer, at.STRIDE)
         z0 = layer_field(net, layer, at.A0) + first * stride
@@ -94,8 +94,6 @@ def forward_rows(net, arena, X, columns, starts, order, begin, first, last):
         if layer < n_layers - 1:
             address = layer_field(net, layer, at.FORWARD)
             call_forward(address, arena, z0, rows * stride)
-        a0 = z0
-        a_stride = stride
 
 
 @inner

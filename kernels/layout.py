@@ -1,14 +1,14 @@
 """How a network lies in flat arrays: one integer table and one arena of floats.
 
 A kernel learns all it needs of a network from `net`, a vector of int64: a header,
-one record per layer of weights, the table of weight tiles, and the workers' shares
-of it. Every number that a training step reads or writes lies in `arena`, a vector
-of one float type::
+one record per matrix of weights, the table of weight tiles, the workers' shares of
+it, and the parts that parameters consist of. Every number that a training step reads
+or writes lies in `arena`, a vector of one float type::
 
     arena = [ P | slots | G | transposed W | ones | A0 D1 A1 D2 A2 ... | row losses
               | tile sums | scratch of worker 0 | scratch of worker 1 | ... ]
 
-    P, one slot, G:  [ panels of W0 | panels of W1 | ... | b0 | b1 | ... ]
+    P, one slot, G:  [ panels of W0 | panels of W1 | ... | b0 | b1 | ... | others ]
 
 Weights are packed in panels of a few vectors' width, each panel row-major, so that
 the products read them in one stream. Columns are padded with zeros up to a whole
@@ -31,7 +31,6 @@ from .transposition import TRANSPOSE_MATRIX
     N_TARGETS,  # numbers per row of Y
     N_OUTPUTS,
     N_PACKED,  # numbers in P
-    N_WEIGHTS,  # of these, weights; the rest are biases
     PANEL,  # columns of a full panel
     BATCH,  # rows of a mini-batch
     BLOCK,  # rows that are held in the arena at once
@@ -42,13 +41,23 @@ from .transposition import TRANSPOSE_MATRIX
     N_TILES,
     TILES,  # where the tile table starts in net
     SHARES,  # where the workers' shares start in net
-    LOAD,  # from here to END_BATCH, addresses of units
+    N_PARTS,
+    PARTS,  # where the table of parts starts in net
+    ROW_PHASES,  # barriers in the row pass
+    WEIGHT_PHASES,  # barriers in the weight pass after the last block
+    LOAD,  # from here to END_BATCH, addresses of units; 0 for none
+    MIX,
+    DISTURB,
     PRODUCT,
     TRANSPOSE,
     FORWARD_ROWS,
     SPARSE_GRADIENT,
+    TARGETS,
     LOSS,
     OUTPUT,
+    LOSS_OUTPUT,  # of a composed loss: output, value's loss, output's derivative
+    VALUE_LOSS,
+    OUTPUT_BACKWARD,
     BEGIN_STEP,
     UPDATE,
     ROW_PASS,
@@ -60,49 +69,92 @@ from .transposition import TRANSPOSE_MATRIX
     P0,
     SLOT0,
     G0,
+    AVERAGE0,  # running averages of P
+    ORTHANT0,  # signs that weights must keep under an L1 penalty
     ONES0,
     INPUT0,  # the gathered rows of X
     INPUT_STRIDE,
     ROW_LOSS0,
+    ROW_WEIGHT0,  # rows' weights, where normalisation needs them
+    LAMBDA0,  # of mixup, one for each place in the epoch's order
+    CONSTANTS0,  # numbers that a pass depends on: INPUT_NOISE and so on
     TILE_SUM0,
+    TILE_NORM0,  # the tiles' Σ g²
     SCRATCH0,
     SCRATCH_SIZE,
     LOSS_PARAMETERS0,  # numbers that a loss depends on
     SPARSE,  # 1: X is CSR, and the first layer reads it there
     WEIGHTED,  # 1: rows have weights
+    SEED,  # of masks and noise
+    EPOCH,  # likewise: what tells this epoch from all others
+    INPUT_DROP,  # share of inputs that are dropped, times 2³²
+    HIDDEN,  # the layer whose outputs a prediction is about
+    NORM,  # what hidden layers are normalised over: NO_NORM and so on
     HEADER,  # size of the header
-) = range(44)
+) = range(64)
 
-# A layer's record; the first starts at HEADER.
+# A layer's record; the first starts at HEADER. Behind the layers' come those of the
+# projections on short cuts, with the fields that a product needs.
 (
     FAN_IN,
     FAN_OUT,
     WIDTH,  # fan_out, rounded up to whole vectors
     STRIDE,  # from one row of Z, A or delta to the next: WIDTH or a little more
     W0,
-    B0,
+    B0,  # -1: no biases
     T0,  # transposed weights in the arena
     T_ROWS,  # rows of a panel of transposed weights
+    IN0,  # inputs of the layer
+    IN_STRIDE,
     A0,  # outputs of the layer
     D0,  # deltas of the layer
     FORWARD,
     BACKWARD,
+    KEPT0,  # what BACKWARD reads: f(z) or z; A0 where that holds it
+    READS_Z,  # 1: BACKWARD reads z
+    Z0,  # where the product puts z: KEPT0, or NORMED0 if it is to be normalised
+    NORMED0,  # (z - mean) / deviation
+    NORM_DELTA0,  # dloss/dy of y = scale · normed + shift
+    STATISTICS0,  # of the batch
+    SCALE0,  # from here to COUNT0, places in P
+    SHIFT0,
+    MEAN0,  # of the population
+    VARIANCE0,
+    COUNT0,  # batches that they come from
+    SHORTCUT,  # 0: none, 1: identity, else the projection's record
+    DROP,  # share of outputs that are dropped, times 2³²
     LAYER,  # size of a record
-) = range(13)
+) = range(28)
+
+NO_NORM, LAYER_NORM, BATCH_NORM = range(3)
+
+# At CONSTANTS0: the standard deviation of noise on inputs; what is added to variances.
+INPUT_NOISE, NORM_EPSILON, N_CONSTANTS = range(3)
 
 # Rows that the losses work on together, column by column.
 GROUP = 64
 
-# A tile's record: rows [FIRST_ROW, LAST_ROW) of the panel at COLUMN of a layer.
+# A tile's record: rows [FIRST_ROW, LAST_ROW) of the panel at COLUMN of a matrix; a
+# FIRST_ROW of -1 means the scale and shift of a normalised layer.
 TILE_LAYER, COLUMN, FIRST_ROW, LAST_ROW, TILE = range(5)
+
+# A part's record: where its panels start in P, and its shape. A vector is one row.
+PART_START, PART_ROWS, PART_COLUMNS, PART = range(4)
 
 # Hyper-parameters and the running sums of a call, in float64. Behind them lie the
 # learning rates of the epoch's mini-batches, one each.
 (
-    ALPHA,  # of the L2 penalty ½ ALPHA Σ W², for the loss that is reported
-    L2,  # the same where the solver adds the penalty's gradient, else 0
-    GRADIENT_SCALE,  # a solver's gradient is (G + L2 · p) · GRADIENT_SCALE
+    ALPHA,  # the loss that is reported has ½ ALPHA times the sum of TILE_SUM0
+    L2,  # a solver's gradient is (G + L2 · p) · GRADIENT_SCALE
+    GRADIENT_SCALE,
     FINISHED,  # 1: G is a finished gradient when the solver gets it
+    PENALTY_1,  # what finishes it: penalties, bounds, decay
+    PENALTY_2,
+    CLIP_NORM,
+    CLIP_VALUE,
+    DECAY,
+    MAX_NORM,
+    AVERAGE_DECAY,
     RATE,
     MOMENTUM,
     NESTEROV,
@@ -126,7 +178,7 @@ TILE_LAYER, COLUMN, FIRST_ROW, LAST_ROW, TILE = range(5)
     LOSS_SUM,  # of this call, and what it is to be divided by
     LOSS_COUNT,
     N_HYPER,
-) = range(27)
+) = range(34)
 
 
 @inner
@@ -148,6 +200,12 @@ UNPACK = Interface(lambda F: (array(INT), array(F), array(F), INT), 4)
 REFRESH = Interface(lambda F: (array(INT), array(F), INT), 3)
 
 
+@inner
+def part_field(net, part, field):
+    """Return a number of a part's record."""
+    return net[net[PARTS] + part * PART + field]
+
+
 @unit(PACK)
 def pack(net, arena, theta, start):
     """Copy parameters in row-major order into the panels at arena[start].
@@ -157,17 +215,18 @@ def pack(net, arena, theta, start):
     net : vector of int64
     arena : vector of floats, OUT; padding is not written
     theta : vector of floats, IN
-        [W0 | W1 | ... | b0 | b1 | ...], each W row-major (fan_in, fan_out).
+        The parts one after the other, each row-major: [W0 | W1 | ... | b0 | ...].
     start : int
         P0, G0 or where a slot starts.
     """
     source = 0
-    for layer in range(net[N_LAYERS]):
-        K = layer_field(net, layer, FAN_IN)
-        N = layer_field(net, layer, FAN_OUT)
-        base = start + layer_field(net, layer, W0)
+    for part in range(net[N_PARTS]):
+        K = part_field(net, part, PART_ROWS)
+        N = part_field(net, part, PART_COLUMNS)
+        padded = (N + lanes(arena) - 1) // lanes(arena) * lanes(arena)
+        base = start + part_field(net, part, PART_START)
         for column in range(0, N, net[PANEL]):
-            width = panel_columns(net, layer, column)
+            width = min(net[PANEL], padded - column)
             used = min(width, N - column)
             for k in range(K):
                 row = view(theta, source + k * N + column, used)
@@ -176,25 +235,19 @@ def pack(net, arena, theta, start):
                     packed[j] = row[j]
             base += K * width
         source += K * N
-    for layer in range(net[N_LAYERS]):
-        N = layer_field(net, layer, FAN_OUT)
-        row = view(theta, source, N)
-        packed = view(arena, start + layer_field(net, layer, B0), N)
-        for j in range(N):
-            packed[j] = row[j]
-        source += N
 
 
 @unit(UNPACK)
 def unpack(net, arena, theta, start):
     """Copy the panels at arena[start] into theta (OUT): the inverse of `pack`."""
     source = 0
-    for layer in range(net[N_LAYERS]):
-        K = layer_field(net, layer, FAN_IN)
-        N = layer_field(net, layer, FAN_OUT)
-        base = start + layer_field(net, layer, W0)
+    for part in range(net[N_PARTS]):
+        K = part_field(net, part, PART_ROWS)
+        N = part_field(net, part, PART_COLUMNS)
+        padded = (N + lanes(arena) - 1) // lanes(arena) * lanes(arena)
+        base = start + part_field(net, part, PART_START)
         for column in range(0, N, net[PANEL]):
-            width = panel_columns(net, layer, column)
+            width = min(net[PANEL], padded - column)
             used = min(width, N - column)
             for k in range(K):
                 row = view(theta, source + k * N + column, used)
@@ -203,13 +256,6 @@ def unpack(net, arena, theta, start):
                     row[j] = packed[j]
             base += K * width
         source += K * N
-    for layer in range(net[N_LAYERS]):
-        N = layer_field(net, layer, FAN_OUT)
-        row = view(theta, source, N)
-        packed = view(arena, start + layer_field(net, layer, B0), N)
-        for j in range(N):
-            row[j] = packed[j]
-        source += N
 
 
 @inner
@@ -248,9 +294,9 @@ def transpose_tile(net, arena, layer, column, first, last):
 
 
 @unit(REFRESH)
-def refresh_transposes(net, arena, first_layer):
-    """Write Wᵀ of every layer from `first_layer` on."""
-    for layer in range(first_layer, net[N_LAYERS]):
+def refresh_transposes(net, arena, n_matrices):
+    """Write Wᵀ of every matrix but the first."""
+    for layer in range(1, n_matrices):
         for column in range(0, layer_field(net, layer, FAN_OUT), net[PANEL]):
             K = layer_field(net, layer, FAN_IN)
             transpose_tile(net, arena, layer, column, 0, K)

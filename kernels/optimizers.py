@@ -1,5 +1,8 @@
 """Solvers: what happens to a stretch of parameters once its gradient is known.
 
+Here is what all solvers share, and gradient descent; those that scale a step by
+its gradient's past are in `adaptive`.
+
 A unit gets a stretch of P, of the slots and of G that lie at the same place in
 each, adds the penalty's gradient, scales, and updates in place::
 
@@ -9,26 +12,18 @@ Adding a solver: a unit with this interface, one that begins a step, and a line 
 the table of the Python layer with the number of slots that it needs.
 """
 
-import numpy as np
-
 from ._jit import INT, Interface, array, doubles, inner, unit
 from ._llvm import view
 from .layout import (
-    BETA_1,
-    BETA_2,
-    EPSILON,
+    DAMPENING,
     G0,
     GRADIENT_SCALE,
     L2,
     MOMENTUM,
-    N_PACKED,
     NESTEROV,
     P0,
-    POWER_1,
-    POWER_2,
     RATE,
     SLOT0,
-    STEP_SIZE,
     STEPS,
     TINY,
 )
@@ -80,9 +75,13 @@ def keep_gradient(net, arena, hyper, start, n, penalised, sum0):
 def sgd(net, arena, hyper, start, n, penalised, sum0):
     """Classical momentum, as scikit-learn has it, with or without Nesterov.
 
-    v = momentum · v - rate · g;   p += v,  or  p += momentum · v - rate · g.
+    s = rate · (1 - dampening) · g;   v = momentum · v - s;
+    p += v,  or  p += momentum · v - s.
 
-    Velocities below hyper[TINY] become 0, as `adam` says.
+    Without dampening these are scikit-learn's numbers. With dampening = momentum
+    and a constant rate, -v / rate is the exponential average of the gradients.
+
+    Velocities below hyper[TINY] become 0, as `adaptive.adam` says.
 
     Source: I. Sutskever et al., On the importance of initialization and momentum
     in deep learning, ICML 2013.
@@ -93,7 +92,7 @@ def sgd(net, arena, hyper, start, n, penalised, sum0):
     G = view(arena, net[G0] + start, n)
     V = view(arena, net[SLOT0] + start, n)
     scale = T(hyper[GRADIENT_SCALE])
-    rate = T(hyper[RATE])
+    rate = T(hyper[RATE] * (1.0 - hyper[DAMPENING]))
     momentum = T(hyper[MOMENTUM])
     tiny, zero = T(hyper[TINY]), T(0)
     if hyper[NESTEROV] != 0.0:
@@ -111,52 +110,7 @@ def sgd(net, arena, hyper, start, n, penalised, sum0):
             P[i] += v
 
 
-@unit(UPDATE)
-def adam(net, arena, hyper, start, n, penalised, sum0):
-    """Adam with the bias correction in the step size, as scikit-learn has it.
-
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;
-    p -= rate · √(1 - b2ᵗ) / (1 - b1ᵗ) · m / (√v + epsilon)
-
-    Moments of dead units decay into denormal numbers, which are ten times slower
-    to compute with: below hyper[TINY] they become 0.
-
-    Source: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2014.
-    """
-    T = arena.dtype.type
-    alpha = penalty_rate(arena, hyper, net[P0] + start, n, penalised, sum0)
-    P = view(arena, net[P0] + start, n)
-    G = view(arena, net[G0] + start, n)
-    M = view(arena, net[SLOT0] + start, n)
-    V = view(arena, net[SLOT0] + net[N_PACKED] + start, n)
-    scale = T(hyper[GRADIENT_SCALE])
-    b1, c1 = T(hyper[BETA_1]), T(1.0 - hyper[BETA_1])
-    b2, c2 = T(hyper[BETA_2]), T(1.0 - hyper[BETA_2])
-    step, epsilon = T(hyper[STEP_SIZE]), T(hyper[EPSILON])
-    tiny, zero = T(hyper[TINY]), T(0)
-    for i in range(n):
-        g = (G[i] + alpha * P[i]) * scale
-        m = b1 * M[i] + c1 * g
-        m = zero if abs(m) < tiny else m
-        v = b2 * V[i] + c2 * (g * g)
-        v = zero if v < tiny else v
-        M[i] = m
-        V[i] = v
-        P[i] -= step * m / (np.sqrt(v) + epsilon)
-
-
 @unit(BEGIN_STEP)
 def begin_plain(net, arena, hyper):
     """Count a step."""
     hyper[STEPS] += 1.0
-
-
-@unit(BEGIN_STEP)
-def begin_adam(net, arena, hyper):
-    """Count a step; correct the step size for the moments' start at zero."""
-    hyper[STEPS] += 1.0
-    hyper[POWER_1] *= hyper[BETA_1]
-    hyper[POWER_2] *= hyper[BETA_2]
-    hyper[STEP_SIZE] = (
-        hyper[RATE] * np.sqrt(1.0 - hyper[POWER_2]) / (1.0 - hyper[POWER_1])
-    )

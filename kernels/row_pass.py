@@ -21,7 +21,7 @@ from .layout import layer_field
 call_backward = activations.BACKWARD.call
 call_loss = losses.LOSS.call
 
-# (net, arena, X, columns, starts, Y, weight, order, begin, rows, worker)
+# (net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker)
 ROW_PASS = Interface(
     lambda F: (
         array(INT),
@@ -33,14 +33,34 @@ ROW_PASS = Interface(
         INT,
         INT,
         INT,
+        INT,
     ),
-    11,
+    12,
 )
+# (net, arena, Y, weight, order, begin, u0, w0, rows)
+TARGETS = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        array(F, True),
+        array(F, True),
+        array(INT, True),
+        INT,
+        INT,
+        INT,
+        INT,
+    ),
+    9,
+)
+call_targets = TARGETS.call
 
 
-@inner
-def gather_targets(net, arena, Y, order, begin, u0, rows):
-    """Copy the group's targets to U[c * GROUP + r]; beyond `rows` they are 1."""
+@unit(TARGETS)
+def gather_targets(net, arena, Y, weight, order, begin, u0, w0, rows):
+    """Copy the group's targets to U[c * GROUP + r] and weights to W[r].
+
+    Beyond `rows`, targets are 1 and weights 0.
+    """
     k = net[at.N_TARGETS]
     for r in range(at.GROUP):
         if r < rows:
@@ -49,22 +69,18 @@ def gather_targets(net, arena, Y, order, begin, u0, rows):
                 row = order[row]
             for c in range(k):
                 arena[u0 + c * at.GROUP + r] = Y[row * k + c]
+            if net[at.WEIGHTED] != 0:
+                arena[w0 + r] = weight[row]
         else:
             for c in range(k):
                 arena[u0 + c * at.GROUP + r] = arena.dtype.type(1)
+            arena[w0 + r] = arena.dtype.type(0)
 
 
 @inner
-def weigh_rows(net, arena, weight, order, begin, t0, l0, w0, rows):
+def weigh_rows(net, arena, t0, l0, w0):
     """Multiply each row's delta and loss by its weight."""
     W = view(arena, w0, at.GROUP)
-    for r in range(at.GROUP):
-        W[r] = arena.dtype.type(0)
-    for r in range(rows):
-        row = begin + r
-        if order.size:
-            row = order[row]
-        W[r] = weight[row]
     L = view(arena, l0, at.GROUP)
     for r in range(at.GROUP):
         L[r] *= W[r]
@@ -93,20 +109,13 @@ def loss_and_delta(net, arena, Y, weight, order, begin, first, rows, worker):
         call_transpose(
             net[at.TRANSPOSE], arena, z0 + g * stride, stride, t0, at.GROUP, size, width
         )
-        gather_targets(net, arena, Y, order, begin + first + g, u0, size)
+        w0 = l0 + at.GROUP
+        place = begin + first + g
+        targets = net[at.TARGETS]
+        call_targets(targets, net, arena, Y, weight, order, place, u0, w0, size)
         call_loss(net[at.LOSS], net, arena, t0, u0, l0, l0 + 2 * at.GROUP, k, at.GROUP)
         if net[at.WEIGHTED] != 0:
-            weigh_rows(
-                net,
-                arena,
-                weight,
-                order,
-                begin + first + g,
-                t0,
-                l0,
-                l0 + at.GROUP,
-                size,
-            )
+            weigh_rows(net, arena, t0, l0, w0)
         call_transpose(
             net[at.TRANSPOSE], arena, t0, at.GROUP, z0 + g * stride, stride, width, size
         )
@@ -144,7 +153,9 @@ def backward_rows(net, arena, first, rows):
 
 
 @unit(ROW_PASS)
-def row_pass(net, arena, X, columns, starts, Y, weight, order, begin, rows, worker):
+def row_pass(
+    net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
+):
     """Take a worker's share of a block's rows forward and back.
 
     Parameters
@@ -156,6 +167,7 @@ def row_pass(net, arena, X, columns, starts, Y, weight, order, begin, rows, work
     order : vector of row numbers, or empty for the rows as they are
     begin : int, where the block starts in `order`
     rows : int, rows of the block
+    phase : int, always 0 here
     worker : int
     """
     start = share_of_rows(rows, worker, net[at.N_WORKERS])

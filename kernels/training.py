@@ -11,6 +11,7 @@ from . import forward, optimizers, row_pass, weight_pass
 from . import layout as at
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
 from ._llvm import view
+from .mixing import mixed_weight, row_at
 from .weight_pass import FIRST_BLOCK, LAST_BLOCK
 
 call_row_pass = row_pass.ROW_PASS.call
@@ -67,7 +68,6 @@ call_end = END.call
 @unit(BEGIN_BATCH)
 def begin_batch(net, arena, hyper, weight, order, begin, rows):
     """Sum the batch's weights; if there are any, begin a step at its own rate."""
-    hyper[at.RATE] = hyper[at.N_HYPER + begin // net[at.BATCH]]
     total = 0.0
     if net[at.WEIGHTED] != 0:
         for r in range(rows):
@@ -77,6 +77,41 @@ def begin_batch(net, arena, hyper, weight, order, begin, rows):
             total += np.float64(weight[row])
     else:
         total = float(rows)
+    start_step(net, arena, hyper, begin, total)
+
+
+@unit(BEGIN_BATCH)
+def begin_deep_batch(net, arena, hyper, weight, order, begin, rows):
+    """Do the same where rows are mixed, or their weights needed one by one.
+
+    ROW_WEIGHT0 gets the rows' shares of the weight, and behind them the number of
+    rows that the batch stands for: for an unbiased variance, a row of weight 2 is
+    two rows, but a sum of weights below the number of rows tells only their ratios.
+    """
+    T = arena.dtype.type
+    total, present = 0.0, 0.0
+    shares = view(arena, net[at.ROW_WEIGHT0], rows + 1)
+    for r in range(rows):
+        place = begin + r
+        w = T(1)
+        if net[at.MIX] != 0:
+            w = mixed_weight(net, arena, weight, order, place)
+        elif net[at.WEIGHTED] != 0:
+            w = weight[row_at(order, place)]
+        shares[r] = w
+        total += np.float64(w)
+        present += 1.0 if w > T(0) else 0.0
+    if total > 0.0:
+        for r in range(rows):
+            shares[r] = T(shares[r] / total)
+    shares[rows] = T(max(total, present))
+    start_step(net, arena, hyper, begin, total)
+
+
+@inner
+def start_step(net, arena, hyper, begin, total):
+    """Set what a step depends on, and let the solver count it."""
+    hyper[at.RATE] = hyper[at.N_HYPER + begin // net[at.BATCH]]
     hyper[at.WEIGHT_SUM] = total
     hyper[at.DATA_LOSS] = 0.0
     if total > 0.0:
@@ -163,36 +198,41 @@ def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first,
                 net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
             )
         if hyper[at.WEIGHT_SUM] > 0.0:
-            for worker in range(net[at.N_WORKERS]):
-                call_row_pass(
-                    net[at.ROW_PASS],
-                    net,
-                    arena,
-                    X,
-                    columns,
-                    starts,
-                    Y,
-                    weight,
-                    order,
-                    start,
-                    size,
-                    worker,
-                )
-            for worker in range(net[at.N_WORKERS]):
-                call_weight_pass(
-                    net[at.WEIGHT_PASS],
-                    net,
-                    arena,
-                    hyper,
-                    X,
-                    columns,
-                    starts,
-                    order,
-                    start,
-                    size,
-                    stage,
-                    worker,
-                )
+            for phase in range(net[at.ROW_PHASES]):
+                for worker in range(net[at.N_WORKERS]):
+                    call_row_pass(
+                        net[at.ROW_PASS],
+                        net,
+                        arena,
+                        X,
+                        columns,
+                        starts,
+                        Y,
+                        weight,
+                        order,
+                        start,
+                        size,
+                        phase,
+                        worker,
+                    )
+            phases = net[at.WEIGHT_PHASES] if stage & LAST_BLOCK else 1
+            for phase in range(phases):
+                for worker in range(net[at.N_WORKERS]):
+                    call_weight_pass(
+                        net[at.WEIGHT_PASS],
+                        net,
+                        arena,
+                        hyper,
+                        X,
+                        columns,
+                        starts,
+                        order,
+                        start,
+                        size,
+                        stage,
+                        phase,
+                        worker,
+                    )
             call_end(net[at.END_BLOCK], net, arena, hyper, size)
             if stage & LAST_BLOCK:
                 call_end(net[at.END_BATCH], net, arena, hyper, rows)
@@ -213,36 +253,41 @@ def train_parallel(
                 net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
             )
         if hyper[at.WEIGHT_SUM] > 0.0:
-            for worker in numba.prange(net[at.N_WORKERS]):
-                call_row_pass(
-                    net[at.ROW_PASS],
-                    net,
-                    arena,
-                    X,
-                    columns,
-                    starts,
-                    Y,
-                    weight,
-                    order,
-                    start,
-                    size,
-                    INT(worker),
-                )
-            for worker in numba.prange(net[at.N_WORKERS]):
-                call_weight_pass(
-                    net[at.WEIGHT_PASS],
-                    net,
-                    arena,
-                    hyper,
-                    X,
-                    columns,
-                    starts,
-                    order,
-                    start,
-                    size,
-                    stage,
-                    INT(worker),
-                )
+            for phase in range(net[at.ROW_PHASES]):
+                for worker in numba.prange(net[at.N_WORKERS]):
+                    call_row_pass(
+                        net[at.ROW_PASS],
+                        net,
+                        arena,
+                        X,
+                        columns,
+                        starts,
+                        Y,
+                        weight,
+                        order,
+                        start,
+                        size,
+                        phase,
+                        INT(worker),
+                    )
+            phases = net[at.WEIGHT_PHASES] if stage & LAST_BLOCK else 1
+            for phase in range(phases):
+                for worker in numba.prange(net[at.N_WORKERS]):
+                    call_weight_pass(
+                        net[at.WEIGHT_PASS],
+                        net,
+                        arena,
+                        hyper,
+                        X,
+                        columns,
+                        starts,
+                        order,
+                        start,
+                        size,
+                        stage,
+                        phase,
+                        INT(worker),
+                    )
             call_end(net[at.END_BLOCK], net, arena, hyper, size)
             if stage & LAST_BLOCK:
                 call_end(net[at.END_BATCH], net, arena, hyper, rows)

@@ -14,7 +14,7 @@ from .layout import layer_field, panel_columns, transpose_tile
 
 call_update = optimizers.UPDATE.call
 
-# (net, arena, hyper, X, columns, starts, order, begin, rows, stage, worker)
+# (net, arena, hyper, X, columns, starts, order, begin, rows, stage, phase, worker)
 WEIGHT_PASS = Interface(
     lambda F: (
         array(INT),
@@ -26,8 +26,9 @@ WEIGHT_PASS = Interface(
         INT,
         INT,
         INT,
+        INT,
     ),
-    11,
+    12,
 )
 FIRST_BLOCK, LAST_BLOCK = 1, 2  # bits of `stage`
 
@@ -45,11 +46,12 @@ def tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, til
     d0 = layer_field(net, layer, at.D0) + column
     g0 = net[at.G0] + layer_field(net, layer, at.W0) + column * K + first * width
     gb = net[at.G0] + layer_field(net, layer, at.B0) + column
+    biased = first == 0 and layer_field(net, layer, at.B0) >= 0
     if stage & FIRST_BLOCK:
         zeros = view(arena, g0, (last - first) * width)
         for i in range((last - first) * width):
             zeros[i] = arena.dtype.type(0)
-        if first == 0:
+        if biased:
             zeros = view(arena, gb, width)
             for i in range(width):
                 zeros[i] = arena.dtype.type(0)
@@ -67,11 +69,8 @@ def tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, til
             tile,
         )
     else:
-        a_stride = net[at.INPUT_STRIDE]
-        a0 = net[at.INPUT0]
-        if layer > 0:
-            a_stride = layer_field(net, layer - 1, at.STRIDE)
-            a0 = layer_field(net, layer - 1, at.A0)
+        a_stride = layer_field(net, layer, at.IN_STRIDE)
+        a0 = layer_field(net, layer, at.IN0)
         call_product(
             net[at.PRODUCT],
             arena,
@@ -86,7 +85,7 @@ def tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, til
             rows,
             width,
         )
-    if first == 0:
+    if biased:
         ones = net[at.ONES0]
         call_product(
             net[at.PRODUCT], arena, gb, width, ones, 0, 0, d0, stride, 1, rows, width
@@ -119,7 +118,7 @@ def update_tile(net, arena, hyper, tile):
 
 @unit(WEIGHT_PASS)
 def weight_pass(
-    net, arena, hyper, X, columns, starts, order, begin, rows, stage, worker
+    net, arena, hyper, X, columns, starts, order, begin, rows, stage, phase, worker
 ):
     """Add a block's gradient to a worker's tiles; after the last block, update.
 

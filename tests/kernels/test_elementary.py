@@ -1,4 +1,4 @@
-"""exp, log, tanh and logistic: errors in units of the last place (ulp)."""
+"""exp, log, tanh and their kin: errors in units of the last place (ulp)."""
 
 import functools
 
@@ -13,6 +13,21 @@ from kernel_tools import JIT_DISABLED, few_or_many
 SLACK = 0 if np.finfo(np.longdouble).eps < 1e-17 else 1
 N = few_or_many(150, 20_000)
 
+
+def normal_tail(y):
+    """∫ exp(-y s - s²/2) ds / √(2π) over s > 0, which is exp(y²/2) Φ(-y).
+
+    By the trapezoidal rule in u, s = exp(u - exp(-u)): its error falls with the
+    exponential of the number of points.
+    """
+    total = np.zeros_like(y)
+    step = np.longdouble(1) / 32
+    for u in step * np.arange(-160, 130):
+        s = np.exp(u - np.exp(-u))
+        total += np.exp(-s * (y + s / 2)) * s * (1 + np.exp(-u))
+    return step * total / np.sqrt(8 * np.arctan(np.longdouble(1)))
+
+
 # name: (exact function, {dtype: (bound in ulp as documented, low, high)})
 FUNCTIONS = {
     "exp": (np.exp, {"float32": (2, -87.3, 88.3), "float64": (2, -708.0, 709.0)}),
@@ -22,6 +37,14 @@ FUNCTIONS = {
         {"float32": (3, -87.3, 87.3), "float64": (3, -708.3, 708.3)},
     ),
     "log1p_unit": (np.log1p, {"float32": (3, 0.0, 1.0), "float64": (3, 0.0, 1.0)}),
+    "expm1_negative": (
+        np.expm1,
+        {"float32": (2, -50.0, 0.0), "float64": (2, -50.0, 0.0)},
+    ),
+    "normal_tail": (
+        normal_tail,
+        {"float32": (6, 0.0, 14.0), "float64": (6, 0.0, 40.0)},
+    ),
 }
 
 
@@ -115,6 +138,7 @@ def test_log_over_all_normal_numbers(dtype):
         ("exp", [0.0, 0.0, 1.0, np.inf, np.inf]),
         ("tanh", [-1.0, -1.0, 0.0, 1.0, 1.0]),
         ("logistic", [0.0, 0.0, 0.5, 1.0, 1.0]),
+        ("expm1_negative", [-1.0, -1.0, 0.0, 0.0, 0.0]),
     ],
 )
 def test_extremes(name, values, dtype):
@@ -125,7 +149,7 @@ def test_extremes(name, values, dtype):
     np.testing.assert_allclose(got, values, rtol=0, atol=ulp * np.finfo(dtype).epsneg)
 
 
-@pytest.mark.parametrize("name", ["exp", "tanh", "logistic", "log1p_unit", "log"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "log"])
 def test_nan(name, dtype):
     """Among other numbers, so that vector and scalar code both meet one."""
     x = np.full(37, 0.5, dtype)
@@ -152,3 +176,17 @@ def test_tanh_of_tiny_numbers(dtype):
     errors = ulps(over("tanh")(x), np.tanh(x.astype(np.longdouble)))
     worst = errors.argmax()
     assert errors[worst] <= bound + SLACK, f"tanh({x[worst]!r}): {errors[worst]} ulp"
+
+
+def test_expm1_of_tiny_numbers(dtype):
+    """No digit is lost near zero, down to the least normal number."""
+    x = -np.geomspace(np.finfo(dtype).tiny, 1e-3, N // 2).astype(dtype)
+    errors = ulps(over("expm1_negative")(x), np.expm1(x.astype(np.longdouble)))
+    assert errors.max() <= 2 + SLACK
+
+
+def test_tail_where_float32_has_no_normal_numbers(dtype):
+    """Beyond 14 float32 does not need its digits; it is finite and near enough."""
+    x = np.linspace(14, 40, few_or_many(40, 1000)).astype(dtype)
+    want = normal_tail(x.astype(np.longdouble)).astype(float)
+    np.testing.assert_allclose(over("normal_tail")(x), want, rtol=1e-4)

@@ -1,145 +1,91 @@
-"""Losses with their deltas, and output activations, column by column."""
+"""All losses with their deltas, column by column, and the log losses' own tests."""
 
 import numpy as np
 import pytest
 import reference
-from fastnn.kernels import layout as at
-from kernel_tools import (
-    CANARY,
-    LOGISTIC,
-    POISSON,
-    SOFTMAX,
-    SQUARED,
-    assert_close,
-    few_or_many,
-    random_data,
+from kernel_tools import LOGISTIC, SOFTMAX, assert_close, few_or_many
+from loss_tools import (
+    CODES,
+    LOSSES,
+    ONE_TARGET,
+    needs_classes,
+    parameters_of,
+    random_targets,
+    reference_of,
+    run_loss,
 )
+from sklearn.metrics import log_loss
 
-from fastnn.variants import LOSSES, OUTPUTS
-
+DENSE = ("log_loss_dense", "softmax")
+DEVIANCES = ("poisson", "gamma", "tweedie")
 ROWS = (1, 5, 63, 64)
-# Outputs of each loss: softmax is for two classes and more.
 SHAPES = [
     (ends, k, n)
     for ends in LOSSES
     for k in (1, 2, 3, few_or_many(5, 17))
     for n in ROWS
-    if k > 1 or ends != SOFTMAX
+    if k > 1 or not needs_classes(ends)
 ]
 
 
-def run_loss(ends, Z, Y, dtype):
-    """Return the rows' losses and deltas; Z is (n, k), Y (n, targets)."""
-    n, k = Z.shape
-    gap = 5
-    u0 = gap + k * n + gap
-    l0 = u0 + Y.shape[1] * n + gap
-    s0 = l0 + n + gap
-    arena = np.full(s0 + 2 * n + gap, CANARY, dtype)
-    arena[gap : gap + k * n] = Z.T.ravel()
-    arena[u0 : u0 + Y.size] = Y.T.ravel()
-    net = np.zeros(at.HEADER, np.int64)
-    LOSSES[ends][dtype](net, arena, gap, u0, l0, s0, k, n)
-    loss = arena[l0 : l0 + n].copy()
-    delta = arena[gap : gap + k * n].reshape(k, n).T.copy()
-    np.testing.assert_array_equal(arena[u0 : u0 + Y.size], Y.T.ravel())
-    for start, size in ((gap, k * n), (u0, Y.size), (l0, n), (s0, 2 * n)):
-        arena[start : start + size] = CANARY
-    assert (arena == CANARY).all()
-    return loss, delta
-
-
-def run_output(name, Z, dtype):
-    """Return the outputs for raw outputs Z (n, k)."""
-    n, k = Z.shape
-    gap = 5
-    s0 = gap + k * n + gap
-    arena = np.full(s0 + 2 * n + gap, CANARY, dtype)
-    arena[gap : gap + k * n] = Z.T.ravel()
-    OUTPUTS[name][dtype](arena, gap, s0, k, n)
-    result = arena[gap : gap + k * n].reshape(k, n).T.copy()
-    arena[gap : gap + k * n] = CANARY
-    arena[s0 : s0 + 2 * n] = CANARY
-    assert (arena == CANARY).all()
-    return result
+def test_the_reference_has_the_same_losses():
+    """Neither has a pair that the other lacks."""
+    assert set(LOSSES) == set(reference.LOSSES)
 
 
 @pytest.mark.parametrize(("ends", "k", "n"), SHAPES)
 def test_loss_and_delta(ends, k, n, dtype):
     rng = np.random.default_rng(k * 100 + n)
     Z = (3 * rng.standard_normal((n, k))).astype(dtype)
-    _, Y = random_data(n, (2, k), ends, dtype)
+    Y = random_targets(ends, n, k, dtype, rng)
     loss, delta = run_loss(ends, Z, Y, dtype)
-    z, y = Z.astype(float), Y.astype(float)
+    want_loss, want_delta = reference_of(ends, Z, Y)
     # Some ten operations of a few ulp each, relative to the largest value.
-    assert_close(loss, reference.LOSSES[ends](z, y), dtype, 1e-14, 5e-6)
-    assert_close(delta, reference.delta_of(ends, z, y), dtype, 1e-14, 5e-6)
+    assert_close(loss, want_loss, dtype, 1e-14, 5e-6)
+    assert_close(delta, want_delta, dtype, 1e-14, 5e-6)
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-@pytest.mark.parametrize("k", [1, 2, 3, few_or_many(5, 17)])
-@pytest.mark.parametrize("n", ROWS)
-def test_output(name, k, n, dtype):
-    Z = (3 * np.random.default_rng(n).standard_normal((n, k))).astype(dtype)
-    got = run_output(name, Z, dtype)
-    want = reference.OUTPUTS[name](Z.astype(float))
-    np.testing.assert_allclose(got, want, rtol=1e-14 if dtype == np.float64 else 2e-6)
-
-
-def extreme_targets(ends, k):
-    """Rows of raw outputs ±1e4 with targets on either side."""
-    Z = np.array([[s * 1e4, -s * 1e4, s * 1e4][:k] for s in (1, -1, 1, -1)])
-    if ends == SOFTMAX:
-        Y = np.array([[0], [0], [1], [1]])
+def distance_to_kinks(ends, z, y, parameters):
+    """Return how far each row is from where the loss has no derivative."""
+    loss, output = ends
+    p = reference.OUTPUTS[output](z)
+    if loss in {"absolute_error", "quantile"}:
+        distance = np.abs(p - y)
+    elif loss == "huber":
+        distance = np.abs(np.abs(p - y) - parameters[0])
+    elif loss == "hinge":
+        distance = np.abs(1 - (2 * y - 1) * p)
+    elif loss == "hinge_multiclass":
+        own = np.take_along_axis(z, y.astype(int), axis=1)
+        others = np.where(z == own, -np.inf, z)
+        ranked = np.sort(others, axis=1)
+        gap = np.abs(1 + ranked[:, -1:] - own)
+        tie = ranked[:, -1:] - ranked[:, -2:-1]
+        distance = np.minimum(gap, tie)
     else:
-        Y = np.array([[0] * k, [0] * k, [1] * k, [1] * k])
-    return Z, Y
+        distance = np.full_like(z, np.inf)
+    return distance.min(axis=1)
 
 
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("ends", [SQUARED, SOFTMAX, LOGISTIC])
-def test_finite_for_extreme_raw_outputs(ends, k, dtype):
-    Z, Y = extreme_targets(ends, k)
-    loss, delta = run_loss(ends, Z.astype(dtype), Y.astype(dtype), dtype)
-    want = reference.LOSSES[ends](Z, Y)
-    assert np.isfinite(want).all()
-    # log Σ exp(z) - z[y] is a difference of numbers near 1e4.
-    atol = 1e4 * np.finfo(dtype).eps
-    np.testing.assert_allclose(loss, want, rtol=1e-6, atol=atol)
-    np.testing.assert_allclose(delta, reference.delta_of(ends, Z, Y), rtol=1e-6)
-
-
-def test_poisson_at_extreme_raw_outputs(dtype):
-    """exp(-1e4) is 0 and the loss finite; exp(1e4) is inf, never NaN."""
-    Y = np.array([[0], [1], [1000], [0], [1]], dtype)
-    Z = np.array([[-1e4], [-1e4], [-1e4], [1e4], [1e4]], dtype)
-    loss, delta = run_loss(POISSON, Z, Y, dtype)
-    y = Y[:3, 0].astype(float)
-    want = np.where(y > 0, y * np.log(np.maximum(y, 1)), 0) + 1e4 * y - y
-    np.testing.assert_allclose(loss[:3], want, rtol=1e-6)
-    np.testing.assert_array_equal(delta[:3], -Y[:3])
-    assert np.isposinf(loss[3:]).all()
-    assert np.isposinf(delta[3:]).all()
-
-
-def test_poisson_without_counts(dtype):
-    """0 log 0 = 0: the loss is exp(z)."""
-    Z = np.linspace(-5, 5, 11, dtype=dtype).reshape(-1, 1)
-    loss, delta = run_loss(POISSON, Z, np.zeros_like(Z), dtype)
-    eps = np.finfo(dtype).eps
-    np.testing.assert_allclose(loss, np.exp(Z[:, 0].astype(float)), rtol=3 * eps)
-    np.testing.assert_array_equal(loss, delta[:, 0])
-
-
-def test_poisson_of_fractional_targets(dtype):
-    """At the minimum, exp(z) = y, the deviance is 0 up to rounding."""
-    Y = np.array([[1e-3], [0.5], [2.5], [1e3]])
-    loss, delta = run_loss(POISSON, np.log(Y).astype(dtype), Y.astype(dtype), dtype)
-    eps = np.finfo(dtype).eps
-    # Terms of size y log y cancel: some ten roundings of them remain.
-    bound = 20 * eps * (1 + Y[:, 0] * np.abs(np.log(Y[:, 0])))
-    assert (np.abs(loss) <= bound).all()
-    assert (np.abs(delta[:, 0]) <= bound).all()
+@pytest.mark.parametrize("ends", LOSSES)
+def test_delta_is_the_derivative(ends):
+    """Central differences of the kernel's own loss, in float64."""
+    dtype, h, k = np.dtype("float64"), 1e-5, 3
+    rng = np.random.default_rng(7)
+    Z = rng.standard_normal((few_or_many(20, 64), k))
+    Y = random_targets(ends, len(Z), k, dtype, rng)
+    smooth = distance_to_kinks(ends, Z, Y, parameters_of(ends, k)) > 1e-3
+    assert smooth.mean() > 0.8
+    _, delta = run_loss(ends, Z, Y, dtype)
+    for c in range(k):
+        step = h * (np.arange(k) == c)
+        up, _ = run_loss(ends, Z + step, Y, dtype)
+        down, _ = run_loss(ends, Z - step, Y, dtype)
+        slope = (up - down) / (2 * h)
+        # Truncation is h² times a third derivative, rounding eps · loss / h.
+        np.testing.assert_allclose(
+            delta[smooth, c], slope[smooth], rtol=1e-7, atol=1e-8
+        )
 
 
 @pytest.mark.parametrize("ends", LOSSES)
@@ -147,7 +93,7 @@ def test_poisson_of_fractional_targets(dtype):
 def test_nan_stays_in_its_row(ends, place, dtype):
     """Whichever output is NaN, the row's loss is, and no other row's."""
     Z = np.zeros((37, 3), dtype)
-    Y = np.ones((37, 1 if ends == SOFTMAX else 3), dtype)
+    Y = np.ones((37, 1 if ends in ONE_TARGET else 3), dtype)
     bad = [0, 16, 36]
     Z[bad, place] = np.nan
     loss, delta = run_loss(ends, Z, Y, dtype)
@@ -156,30 +102,78 @@ def test_nan_stays_in_its_row(ends, place, dtype):
     assert not np.isnan(np.delete(delta, bad, axis=0)).any()
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_nan_output(name, place, dtype):
-    Z = np.zeros((37, 3), dtype)
-    Z[[0, 16, 36], place] = np.nan
-    got = run_output(name, Z, dtype)
-    np.testing.assert_array_equal(np.isnan(got[:, place]), np.isnan(Z[:, place]))
+def extreme_rows(ends, k, dtype):
+    """Rows of raw outputs ±1e4 with targets on either side."""
+    Z = np.array([[s * 1e4, -s * 1e4, s * 1e4][:k] for s in (1, -1, 1, -1)], dtype)
+    if ends in CODES:
+        return Z, np.array([[0], [0], [1], [1]], dtype)
+    if ends in ONE_TARGET:
+        return Z, np.array([[-3], [3], [1e5], [0]], dtype)
+    if ends in {DENSE, ("focal", "softmax")}:
+        return Z, np.eye(k, dtype=dtype)[[0, 0, 1, 1]]
+    return Z, np.repeat(np.array([[0], [0], [1], [1]], dtype), k, axis=1)
 
 
-def test_softmax_sums_to_one_and_ignores_a_shift(dtype):
-    Z = np.random.default_rng(0).standard_normal((64, 5)).astype(dtype)
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("ends", [e for e in LOSSES if e[0] not in DEVIANCES])
+def test_extreme_raw_outputs(ends, k, dtype):
+    """As the formula says; infinite where p = exp(z) is, and never NaN."""
+    if k == 1 and needs_classes(ends):
+        k = 2
+    Z, Y = extreme_rows(ends, k, dtype)
+    loss, delta = run_loss(ends, Z, Y, dtype)
+    want_loss, want_delta = reference_of(ends, Z, Y)
+    assert not np.isnan(want_loss).any()
+    assert ends[1] == "exp" or np.isfinite(want_loss).all()
+    # log Σ exp(z) - z[y] is a difference of numbers near 1e4.
+    atol = 1e4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(loss, want_loss, rtol=1e-6, atol=atol)
+    np.testing.assert_allclose(delta, want_delta, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("ends", LOSSES)
+def test_padding_rows_are_harmless(ends, dtype):
+    """Raw outputs 0 and targets 1, which stand behind a group's last row."""
+    Z = np.zeros((7, 3), dtype)
+    Y = np.ones((7, 1 if ends in ONE_TARGET else 3), dtype)
+    loss, delta = run_loss(ends, Z, Y, dtype)
+    assert np.isfinite(loss).all()
+    assert np.isfinite(delta).all()
+
+
+def test_dense_targets_of_one_class_are_codes(dtype):
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((64, 4)).astype(dtype)
+    codes = rng.integers(0, 4, (64, 1)).astype(dtype)
+    by_code = run_loss(SOFTMAX, Z, codes, dtype)
+    Y = (np.arange(4) == codes).astype(dtype)
+    dense = run_loss(DENSE, Z, Y, dtype)
+    # The same operations, but for fused multiply-adds.
     eps = np.finfo(dtype).eps
-    p = run_output("softmax", Z, dtype)
-    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=10 * eps)
-    shifted = run_output("softmax", Z + dtype.type(64), dtype)
-    # Adding 64 rounds z to multiples of 64 eps.
-    np.testing.assert_allclose(shifted, p, rtol=128 * eps)
+    np.testing.assert_allclose(by_code[0], dense[0], rtol=0, atol=10 * eps)
+    np.testing.assert_allclose(by_code[1], dense[1], rtol=0, atol=2 * eps)
 
 
-@pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_probabilities_at_extreme_raw_outputs(name, dtype):
-    Z, _ = extreme_targets(SOFTMAX, 3)
-    got = run_output(name, Z.astype(dtype), dtype)
-    np.testing.assert_allclose(got, reference.OUTPUTS[name](Z), rtol=1e-6)
+def test_dense_log_loss_of_mixed_classes(dtype):
+    """A mixture's loss is the mixture of losses."""
+    rng = np.random.default_rng(1)
+    Z = rng.standard_normal((64, 3)).astype(dtype)
+    Y = rng.dirichlet(np.ones(3), 64).astype(dtype)
+    parts = [
+        run_loss(SOFTMAX, Z, np.full((64, 1), c, dtype), dtype)[0] for c in range(3)
+    ]
+    loss, _ = run_loss(DENSE, Z, Y, dtype)
+    want = sum(Y[:, c].astype(float) * parts[c] for c in range(3))
+    np.testing.assert_allclose(loss, want, rtol=20 * np.finfo(dtype).eps)
+
+
+def test_log_loss_as_in_sklearn():
+    rng = np.random.default_rng(2)
+    Z = rng.standard_normal((50, 3))
+    codes = np.arange(50.0).reshape(-1, 1) % 3
+    loss, _ = run_loss(SOFTMAX, Z, codes, np.dtype("float64"))
+    want = log_loss(codes.ravel(), reference.softmax(Z))
+    np.testing.assert_allclose(loss.mean(), want, rtol=1e-12)
 
 
 def test_logistic_loss_keeps_small_values(dtype):

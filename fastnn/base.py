@@ -1,0 +1,340 @@
+"""What all networks share: fit, predict, transform, and how they are stored."""
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from . import fitting, prediction, targets
+from .callbacks import CallbackSupportMixin, with_callbacks
+
+
+def _is_classifier(estimator):
+    return not estimator._is_regressor()
+
+
+def _gives_probabilities(estimator):
+    """Return whether outputs are probabilities, or raise AttributeError saying why."""
+    if estimator._is_regressor():
+        return False
+    if estimator._loss_name() == "hinge":
+        raise AttributeError(
+            "predict_proba is not available when loss='hinge': its outputs are "
+            "margins. Use loss='log_loss', or calibrate with CalibratedClassifierCV."
+        )
+    return True
+
+
+def _is_stochastic(estimator):
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic"
+            f" optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+def store(estimator, arguments):
+    """Set the constructor's arguments, its `locals()`, as attributes."""
+    for name, value in arguments.items():
+        if name != "self":
+            setattr(estimator, name, value)
+
+
+class BaseMLP(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """A network that is trained and used; the parameters are its subclasses'."""
+
+    # Whether warm_start and partial_fit go on exactly where training stopped.
+    _continues = True
+
+    def _is_regressor(self):
+        return self.task == "regression"
+
+    def _loss_name(self):
+        """Return the loss that "auto" stands for."""
+        if self.loss != "auto":
+            return self.loss
+        return "squared_error" if self._is_regressor() else "log_loss"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        if self.dtype != "auto":
+            tags.transformer_tags.preserves_dtype = [self.dtype]
+        if self._is_regressor():
+            tags.estimator_type = "regressor"
+            tags.regressor_tags = RegressorTags()
+        else:
+            tags.estimator_type = "classifier"
+            tags.classifier_tags = ClassifierTags(multi_label=True)
+        return tags
+
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples. CSR and CSC matrices are not made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, an indicator matrix (multilabel), or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; None means all ones.
+        X_val, y_val : like X and y, default=None
+            Samples to validate on after each epoch, instead of a fraction of X.
+            Without `early_stopping` they are measured and stop nothing.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If an argument is unsuitable, or if the loss stops being finite. The
+            estimator is then as it was before the call.
+        """
+        held_out = (X_val, y_val, sample_weight_val)
+        fitting.fit(self, X, y, sample_weight, incremental=False, held_out=held_out)
+        return self
+
+    @available_if(_is_stochastic)
+    @with_callbacks
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch over the given samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that later calls may bring; needed in the first call for
+            classification, unless `initialize` was called.
+
+        Returns
+        -------
+        self : estimator
+        """
+        fitting.fit(self, X, y, sample_weight, incremental=True, classes=classes)
+        return self
+
+    def initialize(self, X, y):
+        """Allocate and initialise the network without training it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples, read for their shape, names and dtype.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, read for their classes or number of outputs.
+
+        Returns
+        -------
+        self : estimator
+            With `coefs_` and `intercepts_`. `partial_fit`, or `fit` under
+            ``warm_start=True``, goes on from them.
+        """
+        fitting.initialize(self, X, y)
+        return self
+
+    def _learn_classes(self, y, classes):
+        """Prepare the labels of a first `partial_fit`."""
+        if self._is_regressor() or not _check_partial_fit_first_call(self, classes):
+            return
+        multilabel = type_of_target(y).startswith("multilabel")
+        targets.fit_labels(self, y if multilabel else classes)
+
+    def _outputs(self, X, raw=False):
+        """Return the output layer's values for X, (n_samples, n_outputs)."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        return prediction.outputs(self, X, raw)
+
+    def predict(self, X):
+        """Predict class labels or values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X)
+        if _is_classifier(self):
+            return targets.decode_labels(self, outputs)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X):
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. For multilabel, each label's probability.
+        """
+        outputs = self._outputs(X)
+        multilabel = targets.kind_of(self) == "multilabel"
+        if outputs.shape[1] > 1 or multilabel:
+            if self.out_activation_ == "logistic" and not multilabel:
+                # one class against the rest: scaled to sum to 1
+                outputs /= np.maximum(
+                    outputs.sum(axis=1, keepdims=True), np.finfo(outputs.dtype).tiny
+                )
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
+        return np.hstack([1 - outputs, outputs])
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    @available_if(_is_classifier)
+    def decision_function(self, X):
+        """Return the raw outputs, before softmax or the logistic function.
+
+        Only for classification: scikit-learn's regressors have no such method.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for one output, else (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X, raw=True)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def transform(self, X, layer=-1):
+        """Return the outputs of a hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        layer : int, default=-1
+            Which hidden layer, counted from 0, or from the last one backwards.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+            After activation and short cut, without dropout.
+
+        Raises
+        ------
+        ValueError
+            If there is no such hidden layer.
+        """
+        check_is_fitted(self, "coefs_")
+        hidden = len(self.coefs_) - 1
+        if not -hidden <= layer < hidden:
+            raise ValueError(
+                f"layer must be from {-hidden} to {hidden - 1}, the network has "
+                f"{hidden} hidden layers; got {layer}."
+            )
+        return prediction.outputs(self, X, hidden=layer % hidden)
+
+    @property
+    def _n_features_out(self):
+        """Units of the last hidden layer, for the names of `transform`'s columns."""
+        if len(self.coefs_) < 2:
+            raise ValueError("The network has no hidden layer to give features.")
+        return self.coefs_[-1].shape[0]
+
+    def score(self, X, y, sample_weight=None):
+        """Return accuracy, or R² for regression.
+
+        With several quantiles: the mean of their D² pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X)
+        if not self._is_regressor():
+            return accuracy_score(y, predicted, sample_weight=sample_weight)
+        if getattr(self, "out_activation_", "") == "quantiles":
+            levels = np.ravel(self.quantile)
+            scores = [
+                d2_pinball_score(y, column, sample_weight=sample_weight, alpha=level)
+                for column, level in zip(predicted.T, levels, strict=True)
+            ]
+            return float(np.mean(scores))
+        return r2_score(y, predicted, sample_weight=sample_weight)
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_shared", None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        stream = self.__dict__.get("_random_state")
+        if self._continues and stream is not None:  # a copy goes its own way
+            self._random_state = np.random.RandomState()
+            self._random_state.set_state(stream.get_state())
+        if "coefs_" in self.__dict__:
+            fitting.share_memory(self)

@@ -1,0 +1,107 @@
+"""From an estimator's parameters to what tables and kernels need."""
+
+import numpy as np
+
+from . import parameters, targets
+from .architecture import Architecture
+from .kernels import layout as at
+from .plan import Training
+
+# Weight decay of solvers whose name promises it.
+_OWN_DECAY = {"adamw": 0.01}
+
+
+def architecture_of(estimator, n_features, objective):
+    """Return the architecture that an estimator's parameters ask for, or raise."""
+    hidden = parameters.hidden_sizes(estimator.hidden_layer_sizes)
+    norm = "batch" if estimator.batch_norm else "layer" if estimator.layer_norm else ""
+    return Architecture(
+        sizes=(n_features, *hidden, objective.n_outputs),
+        activations=parameters.activations(estimator, len(hidden)),
+        output=objective.output,
+        norm=norm if hidden else "",
+        norm_epsilon=float(estimator.norm_epsilon),
+        residual=bool(estimator.residual) and len(hidden) > 1,
+    )
+
+
+def weight_decay(estimator):
+    """Return the decoupled decay: the one asked for, or the solver's own."""
+    if estimator.weight_decay is None:
+        return _OWN_DECAY.get(estimator.solver, 0.0)
+    return float(estimator.weight_decay)
+
+
+def training_of(estimator, objective, problem, n_hidden):
+    """Return what training adds to the network's table."""
+    bounded = estimator.gradient_clip_norm or estimator.gradient_clip_value
+    return Training(
+        loss=objective.record,
+        solver=estimator.solver,
+        n_targets=problem.Y.shape[1],
+        weighted=problem.weight is not None,
+        validates=problem.validation is not None,
+        n_rows=problem.n_train if estimator.mixup_alpha else 0,
+        dropout=parameters.dropout(estimator, n_hidden),
+        input_noise=estimator.input_noise > 0,
+        mixup=estimator.mixup_alpha > 0,
+        l1=estimator.alpha > 0 and estimator.l1_ratio > 0,
+        clips=bounded is not None or weight_decay(estimator) > 0,
+        max_norm=estimator.max_norm is not None,
+        average=estimator.ema_decay is not None,
+    )
+
+
+def set_constants(network, estimator, objective):
+    """Put what the passes and the loss depend on into the arena."""
+    net, arena = network.net, network.arena
+    arena[net[at.CONSTANTS0] + at.INPUT_NOISE] = estimator.input_noise
+    start = net[at.LOSS_PARAMETERS0]
+    arena[start : start + len(objective.parameters)] = objective.parameters
+
+
+def set_hyper(network, estimator, objective):
+    """Put the solver's and the penalties' numbers into the vector of hyper-parameters.
+
+    A weight pass with phases finishes gradients itself; without, the solver adds the
+    L2 penalty on its way.
+    """
+    hyper = network.hyper
+    hyper[at.MOMENTUM] = estimator.momentum
+    hyper[at.NESTEROV] = estimator.nesterovs_momentum
+    hyper[at.DAMPENING] = estimator.dampening
+    hyper[at.BETA_1] = estimator.beta_1
+    hyper[at.BETA_2] = estimator.beta_2
+    hyper[at.RHO] = estimator.rho
+    hyper[at.EPSILON] = estimator.epsilon
+    hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
+    hyper[at.POWER_1] = hyper[at.POWER_2] = hyper[at.POWER_MU] = 1.0
+    hyper[at.LOSS_SCALE] = _loss_scale(estimator, objective)
+    hyper[at.COUNT_BY_WEIGHT] = estimator._continues
+    if network.net[at.WEIGHT_PHASES] == 1:
+        hyper[at.ALPHA] = hyper[at.L2] = estimator.alpha
+        return
+    hyper[at.ALPHA] = hyper[at.FINISHED] = 1.0
+    hyper[at.PENALTY_1] = estimator.alpha * estimator.l1_ratio
+    hyper[at.PENALTY_2] = estimator.alpha * (1.0 - estimator.l1_ratio)
+    hyper[at.CLIP_NORM] = estimator.gradient_clip_norm or 0.0
+    hyper[at.CLIP_VALUE] = estimator.gradient_clip_value or np.inf
+    hyper[at.DECAY] = weight_decay(estimator)
+    hyper[at.MAX_NORM] = estimator.max_norm or 0.0
+    hyper[at.AVERAGE_DECAY] = estimator.ema_decay or 0.0
+
+
+def _loss_scale(estimator, objective):
+    """Return 1 / outputs where scikit-learn reports a mean over outputs, else 1.
+
+    Its gradient is that of the sum; the estimators that only have to agree with
+    themselves report the sum.
+    """
+    mean = objective.kind == "regression" and objective.loss == "squared_error"
+    return 1.0 / objective.n_outputs if mean and not estimator._continues else 1.0
+
+
+def training_targets(estimator, objective, Y):
+    """Return the targets to train on: labels smoothed."""
+    share = getattr(estimator, "label_smoothing", 0.0)
+    return targets.smooth(objective, Y, share) if share else Y

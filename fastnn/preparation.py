@@ -1,0 +1,204 @@
+"""From what a user gives to `fit` to a problem that the kernels can work on.
+
+validate -> weigh -> encode targets -> architecture -> validation samples
+"""
+
+import warnings
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import check_array, compute_sample_weight
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    validate_data,
+)
+
+from . import options, targets, weights
+from .kernels import _jit
+from .network import Rows, for_kernels
+from .objective import resolve
+from .parameters import check_memory
+from .records import Problem
+from .validation import Validation
+
+_DTYPES = {
+    "auto": (np.float64, np.float32),
+    "float32": np.float32,
+    "float64": np.float64,
+}
+
+
+def check_parameters(estimator):
+    """Validate the constructor's parameters, and say if kernels cannot be kept."""
+    if not get_config()["skip_parameter_validation"]:
+        estimator._validate_params()
+    problem = _jit.CACHE_PROBLEM
+    if problem and problem not in _told:
+        _told.add(problem)
+        warnings.warn(
+            "Compiled kernels cannot be kept between processes, so each process "
+            f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
+            "only you can write to.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+_told: set = set()
+
+
+def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, None)):
+    """Validate everything.
+
+    Sets `n_features_in_`, the labels' attributes and `n_outputs_`.
+
+    Parameters
+    ----------
+    held_out : tuple
+        X, y and weights of the user's own validation samples.
+
+    Returns
+    -------
+    problem : Problem
+    architecture : Architecture
+    objective : Objective
+    first : bool
+        Whether the network begins anew.
+    """
+    first = not hasattr(estimator, "coefs_") or (
+        not estimator.warm_start and not incremental
+    )
+    dtype = _DTYPES[estimator.dtype]
+    if not first:
+        dtype = weights.read(estimator)[0].dtype
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=estimator._is_regressor(),
+        dtype=dtype,
+        order="C",
+        reset=first,
+    )
+    y = targets.flat(y)
+    if not estimator._is_regressor():
+        known = hasattr(estimator, "classes_")
+        if known and (estimator.warm_start or incremental):
+            targets.check_labels(estimator, y)
+        else:
+            targets.fit_labels(estimator, y)
+    kind = targets.kind_of(estimator)
+    objective = resolve(estimator, kind, targets.n_targets_of(estimator, y))
+    Y = targets.encode(estimator, objective, y, X.dtype)
+    architecture = options.architecture_of(estimator, X.shape[1], objective)
+    if first:
+        check_memory(architecture, X.dtype)
+    else:
+        _check_shapes(estimator, architecture)
+    estimator.n_outputs_ = objective.n_outputs
+    weight = _weigh(estimator, X, y, sample_weight, incremental)
+    _check_sparse(estimator, X)
+    problem = Problem(Rows(for_kernels(X)), Y, X, y, weight)
+    if held_out[0] is not None or held_out[1] is not None:
+        problem.validation = _validation(estimator, objective, X.dtype, *held_out)
+    return problem, architecture, objective, first
+
+
+def _check_shapes(estimator, architecture):
+    """Raise if a fit that goes on has another architecture."""
+    _, known = weights.read(estimator)
+    if known.sizes != architecture.sizes:
+        raise ValueError(
+            f"The network has layers of {known.sizes} units, but hidden_layer_sizes "
+            f"and the data ask for {architecture.sizes}. Set warm_start=False to start "
+            "anew."
+        )
+    if known.parts != architecture.parts:
+        raise ValueError(
+            "batch_norm, layer_norm or residual has changed since the network was "
+            "initialised. Set warm_start=False to start anew."
+        )
+
+
+def _check_sparse(estimator, X):
+    """Raise if rows are to be changed that are not dense."""
+    if not hasattr(X, "indptr"):
+        return
+    dropped = np.ndim(estimator.dropout) and np.asarray(estimator.dropout)[0]
+    for name, used in (
+        ("input_noise", estimator.input_noise),
+        ("mixup_alpha", estimator.mixup_alpha),
+        ("augmentation", estimator.augmentation is not None),
+        ("dropout of the inputs", dropped),
+    ):
+        if used:
+            raise ValueError(
+                f"{name} needs a dense X; leave it out, or pass X.toarray()."
+            )
+
+
+def _weigh(estimator, X, y, sample_weight, incremental):
+    """Return samples' weights as an array of X's dtype, or None."""
+    weight = check_weight(sample_weight, X)
+    classes = getattr(estimator, "class_weight", None)
+    if classes is None:
+        return weight
+    if incremental and classes == "balanced":
+        raise ValueError(
+            "class_weight='balanced' is not supported for partial_fit, which sees a "
+            "part of the samples only. Compute the weights beforehand with "
+            "sklearn.utils.compute_class_weight and pass them as a dict."
+        )
+    weight = _times_class_weight(classes, y, weight, X.dtype)
+    if not weight.any():
+        raise ValueError("class_weight must not make all samples weightless.")
+    return weight
+
+
+def _times_class_weight(classes, y, weight, dtype):
+    """Return samples' weights times those of their classes."""
+    of_class = compute_sample_weight(classes, y)
+    product = of_class if weight is None else weight * of_class
+    return np.ascontiguousarray(product, dtype=dtype)
+
+
+def check_weight(sample_weight, X, name="sample_weight"):
+    """Return the weights as an array of X's dtype, None for None, or raise."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    if (weight < 0).any():
+        raise ValueError(f"{name} must not be negative.")
+    if not weight.any():
+        raise ValueError(f"{name} must not be zero for all samples.")
+    return weight
+
+
+def _validation(estimator, objective, dtype, X_val, y_val, sample_weight_val):
+    """Return the user's own validation samples, or raise."""
+    if X_val is None or y_val is None:
+        raise ValueError("X_val and y_val must be given together.")
+    X = validate_data(
+        estimator, X_val, accept_sparse="csr", dtype=dtype, order="C", reset=False
+    )
+    y = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
+    y = targets.flat(y)
+    check_consistent_length(X, y)
+    if estimator._is_regressor():
+        y = y.astype(dtype)
+        columns = 1 if y.ndim == 1 else y.shape[1]
+        expected = 1 if objective.output == "quantiles" else objective.n_outputs
+        if columns != expected:
+            raise ValueError(f"y_val has {columns} columns, but y has {expected}.")
+    else:
+        targets.check_known(estimator, y, "y_val")
+    weight = check_weight(sample_weight_val, X, "sample_weight_val")
+    classes = getattr(estimator, "class_weight", None)
+    if classes is not None:
+        weight = _times_class_weight(classes, y, weight, X.dtype)
+    Y = targets.encode(estimator, objective, y, np.dtype(dtype))
+    order = np.empty(0, np.int64)
+    return Validation(Rows(for_kernels(X)), order, Y, weight, X, y)

@@ -1,0 +1,128 @@
+"""Neurons with a threshold: what they answer, and what all their kinds check."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .kernels.neurons import net_inputs
+
+# name: outputs for a net input below 0, and for one of 0 or more
+ACTIVATIONS = {"step": (0, 1), "sign": (-1, 1)}
+
+
+class Neuron(ClassifierMixin, BaseEstimator):
+    """A row of neurons with a threshold each, that answers but does not learn."""
+
+    # What `transaction` asks of an estimator.
+    _continues = False
+    random_state = None
+
+    def _validate(self, X, y, first=True):
+        """Return X, float32 or float64 and row-major, and the vector of labels.
+
+        Sets `n_features_in_`.
+        """
+        dtype = (np.float64, np.float32) if first else self._neurons().dtype
+        X, y = validate_data(self, X, y, dtype=dtype, order="C", reset=first)
+        check_classification_targets(y)
+        return X, column_or_1d(y, warn=True)
+
+    def _neurons(self):
+        """Return weights and biases as the kernels read them, (units, features + 1)."""
+        coef = np.asarray(self.coef_)
+        dtype = np.float32 if coef.dtype == np.float32 else np.float64
+        bias = getattr(self, "intercept_", np.zeros(len(coef)))
+        return np.column_stack([coef, bias]).astype(dtype, order="C")
+
+    def decision_function(self, X):
+        """Return the net input w·x + b of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for one neuron, else (n_samples, n_classes)
+        """
+        check_is_fitted(self, "coef_")
+        neurons = self._neurons()
+        X = validate_data(self, X, dtype=neurons.dtype, order="C", reset=False)
+        nets = np.empty((len(neurons), len(X)), neurons.dtype)
+        for neuron, net in zip(neurons, nets, strict=True):
+            net_inputs[net.dtype](net, X.reshape(-1), neuron, X.shape[1])
+        return nets[0] if len(nets) == 1 else nets.T
+
+    def outputs(self, X):
+        """Return what the neurons answer: 0 or 1 for "step", -1 or 1 for "sign".
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of int, of the shape of `decision_function`
+        """
+        low, high = ACTIVATIONS[self.activation]
+        return np.where(self.decision_function(X) >= 0, high, low)
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            ``classes_[1]`` where a single neuron's net input is 0 or more, else
+            ``classes_[0]``; of several neurons, the class with the largest net input.
+        """
+        nets = self.decision_function(X)
+        codes = nets.argmax(axis=1) if nets.ndim == 2 else (nets >= 0).astype(np.intp)
+        return self.classes_[codes]
+
+
+class BinaryNeuron(Neuron):
+    """One neuron for two classes."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def _validate(self, X, y, first=True):
+        X, y = super()._validate(X, y, first)
+        kind = type_of_target(y, input_name="y")
+        if kind != "binary":
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{kind}."
+            )
+        check_classes(np.unique(y))
+        return X, y
+
+
+def check_classes(classes):
+    """Raise unless there are two or more classes."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"A neuron tells classes apart: y needs 2 or more, got {len(classes)} class"
+        )
+
+
+def check_finite(weights):
+    """Raise if learning overflowed."""
+    if not np.isfinite(weights).all():
+        raise ValueError(
+            "Learning produced weights that are not finite. Scale the data (for "
+            "instance by StandardScaler), or use a smaller learning_rate."
+        )

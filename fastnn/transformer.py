@@ -1,0 +1,125 @@
+"""`MLPTransformer`: what a network's hidden layers make of samples, as features."""
+
+from numbers import Integral
+from typing import ClassVar
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .base import BaseMLP
+from .classifier import MLPClassifier
+
+
+class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Hidden activations of a network as features, for the middle of a pipeline.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or MLPEstimator, default=None
+        The network to train; it is cloned. None is ``MLPClassifier()``.
+
+    layer : int, default=-1
+        Which hidden layer, counted from 0, or from the last one backwards.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The trained network.
+    n_features_in_ : int
+        Features seen during `fit`.
+    feature_names_in_ : ndarray of str
+        Their names, if X had string column names.
+
+    See Also
+    --------
+    MLPEstimator.transform : The same of a network that is fitted already.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from fastnn import MLPClassifier, MLPTransformer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), max_iter=500, random_state=0)
+    >>> pipe = make_pipeline(MLPTransformer(network), LogisticRegression())
+    >>> pipe.fit(X, y)[0].transform(X).shape
+    (150, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [BaseMLP, None],
+        "layer": [Interval(Integral, None, None, closed="neither")],
+    }
+
+    def __init__(self, estimator=None, *, layer=-1):
+        self.estimator = estimator
+        self.layer = layer
+
+    def fit(self, X, y, **fit_params):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **fit_params : dict
+            What else the network's `fit` takes, such as `sample_weight`.
+
+        Returns
+        -------
+        self : estimator
+        """
+        self._validate_params()
+        network = MLPClassifier() if self.estimator is None else clone(self.estimator)
+        network.fit(X, y, **fit_params)
+        network.transform(X[:1], self.layer)  # raises if there is no such layer
+        self.estimator_ = network
+        return self
+
+    def transform(self, X):
+        """Return the outputs of the hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+        """
+        check_is_fitted(self)
+        return self.estimator_.transform(X, self.layer)
+
+    @property
+    def n_features_in_(self):
+        """Features seen during `fit`."""
+        check_is_fitted(self)
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features, if X had string column names."""
+        check_is_fitted(self)
+        return self.estimator_.feature_names_in_
+
+    @property
+    def _n_features_out(self):
+        hidden = len(self.estimator_.coefs_) - 1
+        return self.estimator_.coefs_[self.layer % hidden].shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,141 @@
+"""Samples that a network is validated on, and how well it does on them."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+
+from . import targets, weights
+from .prediction import outputs_of
+
+_ALL = np.empty(0, np.int64)
+
+
+@dataclass
+class Validation:
+    """Samples to validate on.
+
+    Attributes
+    ----------
+    rows : Rows
+    order : vector of int64
+        Which of them; empty for all.
+    Y : ndarray of shape (n, n_targets)
+        Encoded, never smoothed.
+    weight : ndarray of shape (n,), or None
+    X, y : what a scorer gets
+    """
+
+    rows: object
+    order: np.ndarray
+    Y: np.ndarray
+    weight: np.ndarray | None
+    X: object
+    y: np.ndarray
+
+
+def split(estimator, objective, problem):
+    """Set validation samples aside, as scikit-learn splits them for the same seed."""
+    random_state = estimator._random_state
+    if estimator._continues:  # the same split in each call
+        if getattr(estimator, "_split_seed", None) is None:
+            estimator._split_seed = random_state.randint(np.iinfo(np.int32).max)
+        random_state = estimator._split_seed
+    codes = problem.Y.argmax(axis=1) if problem.Y.shape[1] > 1 else problem.Y[:, 0]
+    stratify = codes if _is_stratified(estimator, objective, codes) else None
+    train, held_out = train_test_split(
+        np.arange(problem.rows.n, dtype=np.int64),
+        random_state=random_state,
+        test_size=estimator.validation_fraction,
+        stratify=stratify,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    weight = problem.weight
+    for name, order in (("train", train), ("validation", held_out)):
+        if weight is not None and not weight[order].any():
+            raise ValueError(
+                f"sample_weight is zero for all {name} samples of early stopping."
+            )
+    problem.train = train
+    problem.validation = Validation(
+        problem.rows,
+        held_out,
+        problem.Y[held_out],
+        None if weight is None else weight[held_out],
+        problem.X[held_out],
+        problem.y[held_out],
+    )
+
+
+def _is_stratified(estimator, objective, codes):
+    """Return whether the split keeps the classes' proportions.
+
+    scikit-learn stratifies two classes only; what need not agree with it stratifies
+    all, where there are rows enough of each.
+    """
+    if objective.kind in ("regression", "multilabel"):
+        return False
+    if not estimator._continues:
+        return estimator.n_outputs_ == 1
+    _, counts = np.unique(codes, return_counts=True)
+    smaller = min(estimator.validation_fraction, 1 - estimator.validation_fraction)
+    return counts.min() >= 2 and int(len(codes) * smaller) >= len(counts)
+
+
+class Validator:
+    """Computes a network's loss and score on validation samples.
+
+    Parameters
+    ----------
+    estimator : MLPEstimator
+    objective : Objective
+    validation : Validation
+    """
+
+    def __init__(self, estimator, objective, validation):
+        self.estimator, self.objective = estimator, objective
+        self.validation = validation
+        self.metric = estimator.validation_metric
+        if self.metric == "auto" and objective.output == "quantiles":
+            self.metric = "loss"
+        self._scorer = None
+        if self.metric not in ("auto", "loss"):
+            self._scorer = check_scoring(estimator, self.metric)
+
+    def __call__(self, network, theta):
+        """Return the loss, without penalties, and the score: the higher the better.
+
+        theta : callable
+            Returns the parameters as they are now.
+        """
+        data = self.validation
+        Z = outputs_of(network, data.rows, data.order, raw=True)
+        losses = network.evaluate(Z, data.Y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = float(np.average(losses.astype(np.float64), weights=data.weight))
+        if self.metric == "loss":
+            return loss, -loss
+        if self._scorer is None:
+            return loss, self._usual_score(Z)
+        return loss, self._user_score(network, theta())
+
+    def _usual_score(self, outputs):
+        """Return accuracy or R², as scikit-learn's networks do."""
+        data = self.validation
+        if self.objective.kind == "regression":
+            return targets.r2(data.Y, outputs, data.weight)
+        return targets.accuracy(self.objective, data.Y, outputs, data.weight)
+
+    def _user_score(self, network, theta):
+        """Return the score of a scorer that is given a fitted estimator."""
+        fitted = copy.copy(self.estimator)
+        weights.Shared(theta, network.architecture).publish(fitted)
+        data = self.validation
+        options = {} if data.weight is None else {"sample_weight": data.weight}
+        return float(self._scorer(fitted, data.X, data.y, **options))
