@@ -9,7 +9,10 @@ import reference
 from fastnn.kernels import _host, training
 from fastnn.kernels import layout as at
 
-from fastnn.network import Network, Plan, Rows, count_parameters
+from fastnn.architecture import Architecture, plain
+from fastnn.network import Network, Rows
+from fastnn.plan import Plan, Training
+from fastnn.variants import CODED_LOSSES, LOSSES
 
 JIT_DISABLED = _host.JIT_DISABLED
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
@@ -83,30 +86,48 @@ class Net:
     sizes : tuple of int
     X, Y : arrays of dtype; X may be CSR
     weight : vector or None
-    options : further arguments of `Plan`
+    n_workers, batch_size : arguments of `Plan`
+    structure : dict
+        Further arguments of `Architecture`.
+    options : further arguments of `Training`
     """
 
     def __init__(
-        self, sizes, X, Y, ends=SQUARED, activation="tanh", weight=None, **options
+        self,
+        sizes,
+        X,
+        Y,
+        ends=SQUARED,
+        activation="tanh",
+        weight=None,
+        n_workers=1,
+        batch_size=None,
+        structure=None,
+        **options,
     ):
         self.dtype = Y.dtype
         rows = Rows(X)
-        options = {
-            "n_workers": 1,
-            "batch_size": rows.n,
-            "solver": "lbfgs",
-            "validates": True,
-            **options,
-        }
-        plan = Plan(
-            sizes,
-            activation,
-            ends[1],
-            self.dtype,
-            sparse=rows.sparse,
-            loss=ends[0],
+        architecture = plain(sizes, activation, ends[1])
+        if structure or not isinstance(activation, str):
+            names = architecture.activations
+            if not isinstance(activation, str):
+                names = tuple(activation)
+            architecture = Architecture(sizes, names, ends[1], **(structure or {}))
+        coded = ends in CODED_LOSSES and Y.shape[1] == 1 and sizes[-1] > 1
+        options = {"solver": "lbfgs", "validates": True, **options}
+        training_ = Training(
+            loss=(CODED_LOSSES if coded else LOSSES)[ends],
+            n_targets=Y.shape[1],
             weighted=weight is not None,
             **options,
+        )
+        plan = Plan(
+            architecture,
+            self.dtype,
+            n_workers=n_workers,
+            sparse=rows.sparse,
+            batch_size=batch_size or rows.n,
+            training=training_,
         )
         self.network = Network(plan, rows.n)
         self.rows, self.Y = rows, Y.reshape(-1)
@@ -114,7 +135,8 @@ class Net:
         self.weight = np.empty(0, self.dtype) if weight is None else weight
         self.net, self.arena = self.network.net, self.network.arena
         self.hyper = self.network.hyper
-        self.set_hyper(LOSS_SCALE=1.0, POWER_1=1.0, POWER_2=1.0, MOMENTUM=0.9)
+        self.set_hyper(LOSS_SCALE=1.0, POWER_1=1.0, POWER_2=1.0, POWER_MU=1.0)
+        self.set_hyper(MOMENTUM=0.9, RHO=0.9, CLIP_VALUE=np.inf)
         self.set_hyper(RATE=0.01, BETA_1=0.9, BETA_2=0.999, EPSILON=1e-8)
         self.set_hyper(TINY=float(np.finfo(self.dtype).tiny) * 8)
 
@@ -122,7 +144,7 @@ class Net:
         """Fail before a kernel can write beyond a worker's scratch."""
         net = self.network.net
         last = net[at.HEADER + (net[at.N_LAYERS] - 1) * at.LAYER :][: at.LAYER]
-        used = (last[at.STRIDE] + net[at.N_TARGETS] + 4) * at.GROUP
+        used = (last[at.STRIDE] + net[at.N_TARGETS] + net[at.N_OUTPUTS] + 4) * at.GROUP
         assert used <= net[at.SCRATCH_SIZE], "the losses use more than the scratch"
         end = net[at.SCRATCH0] + net[at.N_WORKERS] * net[at.SCRATCH_SIZE]
         assert end <= self.network.arena.size
@@ -143,14 +165,14 @@ class Net:
     @property
     def theta(self):
         """The parameters now."""
-        theta = np.empty(count_parameters(self.network.sizes), self.dtype)
+        theta = np.empty(self.network.n_params, self.dtype)
         self.network.get_parameters(theta)
         return theta
 
     @property
     def gradient(self):
         """The gradient of the last batch, as `keep_gradient` leaves it."""
-        theta = np.empty(count_parameters(self.network.sizes), self.dtype)
+        theta = np.empty(self.network.n_params, self.dtype)
         self.network.get_gradient(theta)
         return theta
 
@@ -181,7 +203,7 @@ class Net:
     def predict(self, parallel=False, order=None):
         """Return the outputs of all rows, or of those in order."""
         order = np.empty(0, np.int64) if order is None else order
-        n, k = order.size or self.rows.n, self.network.sizes[-1]
+        n, k = order.size or self.rows.n, self.network.architecture.sizes[-1]
         out = np.full((n + 2) * k, CANARY, self.dtype)
         kernel = training.predict_parallel if parallel else training.predict_serial
         kernel[self.dtype](
@@ -196,7 +218,7 @@ class Net:
         n_packed = int(self.net[at.N_PACKED])
         used = np.zeros(n_packed, bool)
         arena = np.zeros_like(self.arena)
-        ones = np.ones(count_parameters(self.network.sizes), self.dtype)
+        ones = np.ones(self.network.n_params, self.dtype)
         at.pack[self.dtype](self.net, arena, ones, 0)
         used = arena[:n_packed] != 0
         assert used.sum() == ones.size

@@ -22,7 +22,7 @@ def make(sizes, dtype, **options):
 
 def expected(net, theta):
     """Return P as the description of the layout has it."""
-    sizes = net.network.sizes
+    sizes = net.network.architecture.sizes
     itemsize = net.dtype.itemsize
     return reference.pack(
         theta,
@@ -81,7 +81,7 @@ def test_refresh_transposes(sizes, dtype):
     theta = random_theta(sizes, dtype)
     layout.pack[dtype](net.net, net.arena, theta, int(net.net[at.P0]))
     before = net.arena.copy()
-    layout.refresh_transposes[dtype](net.net, net.arena, 1)
+    layout.refresh_transposes[dtype](net.net, net.arena, len(sizes) - 1)
     lanes = _host.lanes_of(dtype.itemsize)
     coefs, _ = reference.split(theta, sizes)
     for layer, W in list(enumerate(coefs))[1:]:

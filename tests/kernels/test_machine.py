@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fastnn.kernels import _cache, _host, _jit, layout, losses, training
+from fastnn.kernels import _cache, _host, _jit, layout, losses, outputs, training
 from kernel_tools import JIT_DISABLED
 
 NO_HOME = "Could not determine home directory."
@@ -185,7 +185,7 @@ def test_failed_cache_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
     monkeypatch.setattr(_jit, "CACHE_PROBLEM", None)
     monkeypatch.setattr(_jit, "_compile_cached", fail)
-    compiled = _jit._compile(losses.output_identity, np.dtype("float32"))
+    compiled = _jit._compile(outputs.output_identity, np.dtype("float32"))
     arena = np.ones(9, np.float32)
     compiled(arena, 0, 4, 1, 4)
     np.testing.assert_array_equal(arena, 1)
@@ -197,7 +197,7 @@ def test_compiled_with_a_cache(tmp_path, monkeypatch):
     """Numba's own setting is as before."""
     monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
     before = _jit.numba.config.CACHE_DIR
-    compiled = _jit._compile(losses.output_identity, np.dtype("float64"))
+    compiled = _jit._compile(outputs.output_identity, np.dtype("float64"))
     assert before == _jit.numba.config.CACHE_DIR
     assert compiled(np.ones(9), 0, 4, 1, 4) is None
     assert tmp_path == _jit.CACHE_FOLDER
@@ -222,7 +222,7 @@ def test_a_damaged_file_is_replaced(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
     monkeypatch.setattr(_jit, "_compile_cached", fail_once)
-    unit = losses.output_identity
+    unit = outputs.output_identity
     assert _jit._compile(unit, np.dtype("float32")) is unit.function
     assert attempts == [True, False]
     assert other.exists()
@@ -299,5 +299,5 @@ def test_units_show_their_names():
 @pytest.mark.skipif(not JIT_DISABLED, reason="with a compiler, calls are machine code")
 def test_calls_by_address_without_a_compiler():
     arena = np.zeros(6)
-    losses.OUTPUT.call(losses.output_exp.address(np.float64), arena, 0, 4, 1, 3)
+    losses.OUTPUT.call(outputs.output_exp.address(np.float64), arena, 0, 4, 1, 3)
     np.testing.assert_allclose(arena, [1, 1, 1, 0, 0, 0], rtol=1e-15)

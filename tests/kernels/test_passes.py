@@ -18,7 +18,7 @@ from kernel_tools import (
     same_results,
 )
 
-from fastnn import network as network_module
+from fastnn import plan as plan_module
 from fastnn.variants import ACTIVATIONS
 
 ROWS = (1, 5, 6, 7, 13)
@@ -121,7 +121,7 @@ def test_row_losses_and_deltas_lie_where_the_layout_has_them(dtype):
     net.train()
     zs, outputs = reference.forward(theta, sizes, "tanh", X)
     start = int(net.net[at.ROW_LOSS0])
-    want = reference.squared_error(zs[-1], Y.astype(float))
+    want = reference.LOSSES[SQUARED](zs[-1], Y.astype(float))
     assert_close(net.arena[start : start + n], want, dtype, 1e-14, 1e-5)
     coefs, _ = reference.split(theta, sizes)
     delta = zs[-1] - Y
@@ -158,7 +158,7 @@ def test_bits_do_not_depend_on_row_tiles(monkeypatch, dtype):
     X, Y = random_data(n, sizes, SOFTMAX, dtype)
     results = []
     for size in (1, 10**9):
-        monkeypatch.setattr(network_module, "_CACHE_BYTES", size)
+        monkeypatch.setattr(plan_module, "_CACHE_BYTES", size)
         net = Net(sizes, X, Y, SOFTMAX)
         net.set_theta(random_theta(sizes, dtype))
         loss = net.train()

@@ -22,7 +22,7 @@ from kernel_tools import (
 )
 from scipy import sparse
 
-from fastnn import network as network_module
+from fastnn import plan as plan_module
 
 EPOCHS = few_or_many(2, 25)
 SOLVERS = {
@@ -180,7 +180,7 @@ def test_blocks(case, n_workers, monkeypatch, dtype):
     batch_size = few_or_many(31, 101)
     want = case.run(batch_size=batch_size)
     for size in (1, 20_000):  # 6 rows, and some more
-        monkeypatch.setattr(network_module, "_BLOCK_BYTES", size)
+        monkeypatch.setattr(plan_module, "_BLOCK_BYTES", size)
         got = case.run(n_workers=n_workers, batch_size=batch_size)
         for i in (0, 1, 3):
             assert same_results(got[i], want[i])
@@ -191,7 +191,7 @@ def test_blocks(case, n_workers, monkeypatch, dtype):
 
 def test_blocks_are_really_smaller(monkeypatch, dtype):
     """The test above would be empty if patching had no effect."""
-    monkeypatch.setattr(network_module, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(plan_module, "_BLOCK_BYTES", 1)
     X, Y = random_data(31, (3, 2), SQUARED, dtype)
     net = Net((3, 2), X, Y)
     assert net.net[at.BLOCK] == 6
@@ -244,7 +244,7 @@ def test_mean_loss_of_an_epoch(by_weight, dtype):
     net.set_theta(theta)
     total = count = 0.0
     for rows in (slice(0, 3), slice(3, 6), slice(6, 7)):
-        losses = reference.squared_error(
+        losses = reference.LOSSES[SQUARED](
             reference.forward(theta, sizes, "tanh", X[rows])[0][-1],
             Y[rows].astype(float),
         )
