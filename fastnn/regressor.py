@@ -150,3 +150,6 @@ n_features_in_, feature_names_in_
         n_threads=None,
     ):
         store(self, locals())
+
+    # RegressorMixin's own cannot judge several quantiles.
+    score = BaseMLP.score
