@@ -1,4 +1,4 @@
-"""Single kernels: products, activations, losses, solvers, transposed copies.
+"""Single kernels: products, activations, losses, solvers, masks, norms, copies.
 
 Each is called many times inside one timed function, on memory that stays in the
 cache, so that the call from Python does not count for much.
@@ -7,10 +7,15 @@ cache, so that the call from Python does not count for much.
 import time
 
 import numpy as np
-from fastnn.kernels import activations, layout, losses, optimizers, products
+from fastnn.kernels import layout, noise, normalization, products
 from fastnn.kernels import layout as at
 from fastnn.kernels._host import panel_width
 from fastnn.kernels.transposition import transpose
+
+from fastnn.architecture import Architecture
+from fastnn.network import Network
+from fastnn.plan import Plan, Training
+from fastnn.variants import ACTIVATIONS, CODED_LOSSES, LOSSES, OUTPUTS, SOLVERS
 
 DTYPES = ("float32", "float64")
 REPEAT = 50
@@ -72,38 +77,65 @@ class Products:
 class Activations:
     """Nanoseconds per element, forward and backward."""
 
-    params = (
-        ("relu", "tanh_", "logistic_", "backward_relu", "backward_tanh"),
-        DTYPES,
-    )
-    param_names = ("unit", "dtype")
+    params = (tuple(ACTIVATIONS), ("forward", "backward"), DTYPES)
+    param_names = ("activation", "direction", "dtype")
 
-    def track_element(self, name, dtype):
+    def track_element(self, name, direction, dtype):
         n = 4096
         arena = np.random.default_rng(0).standard_normal(2 * n).astype(dtype)
-        kernel = getattr(activations, name)[dtype]
-        places = (0, n, n) if name.startswith("backward") else (0, n)
+        kernel = getattr(ACTIVATIONS[name], direction)[dtype]
+        places = (0, n, n) if direction == "backward" else (0, n)
         return best_seconds(lambda: kernel(arena, *places)) / n * 1e9
 
     track_element.unit = "ns"
 
 
 class Losses:
-    """Nanoseconds per row of a loss and its delta."""
+    """Nanoseconds per row of a loss of raw outputs and its delta."""
 
     params = (
-        (("softmax_log_loss", 10), ("logistic_log_loss", 1), ("squared_error", 1)),
+        (
+            *((*ends, 1) for ends in LOSSES if "softmax" not in ends),
+            *((*ends, 10) for ends in LOSSES if "softmax" in ends),
+            *((*ends, 10, "coded") for ends in CODED_LOSSES),
+        ),
         DTYPES,
     )
-    param_names = ("loss and outputs", "dtype")
+    param_names = ("loss, output and outputs", "dtype")
+
+    def setup(self, case, dtype):
+        value, output, k = case[:3]
+        coded = len(case) > 3
+        n, k = layout.GROUP, 3 if output == "quantiles" else k
+        record = (CODED_LOSSES if coded else LOSSES)[value, output]
+        net = np.zeros(at.HEADER, np.int64)
+        net[at.N_OUTPUTS], net[at.N_TARGETS] = k, 1 if coded else k
+        parameters = np.array([0.5, 0.7, 0.9], dtype)
+        u0, l0, s0 = k * n, 2 * k * n, (2 * k + 2) * n
+        arena = np.zeros(s0 + (k + 4) * n + parameters.size, dtype)
+        arena[u0:l0] = 1  # a target that suits every loss
+        net[at.LOSS_PARAMETERS0] = arena.size - parameters.size
+        arena[-parameters.size :] = parameters
+        if value == "tweedie":
+            arena[-parameters.size] = 1.5
+        if record.value is not None:
+            net[at.LOSS_OUTPUT] = OUTPUTS[output].forward.address(np.dtype(dtype))
+            back = OUTPUTS[output].backward.address(np.dtype(dtype))
+            net[at.OUTPUT_BACKWARD] = back
+            net[at.VALUE_LOSS] = record.value.address(np.dtype(dtype))
+        self.kernel = record.unit[dtype]
+        self.call = (net, arena, 0, u0, l0, s0, k, n)
+        self.n = n
 
     def track_row(self, case, dtype):
-        name, k = case
-        n = layout.GROUP
-        arena = np.zeros((2 * k + 4) * n, dtype)
-        u0, l0, s0 = k * n, 2 * k * n, (2 * k + 1) * n
-        kernel = getattr(losses, name)[dtype]
-        return best_seconds(lambda: kernel(arena, 0, u0, l0, s0, k, n)) / n * 1e9
+        """Time outputs of 0; later calls see the deltas of the ones before."""
+        outputs = self.call[1][: self.call[3]]
+
+        def step():
+            outputs[:] = 0
+            self.kernel(*self.call)
+
+        return best_seconds(step) / self.n * 1e9
 
     track_row.unit = "ns"
 
@@ -111,21 +143,92 @@ class Losses:
 class Optimizers:
     """Nanoseconds per parameter of an update, penalty included."""
 
-    params = (("sgd", "adam"), DTYPES)
+    params = (tuple(SOLVERS), DTYPES)
     param_names = ("solver", "dtype")
 
     def track_parameter(self, name, dtype):
-        n = 4096
+        n, solver = 4096, SOLVERS[name]
         net = np.zeros(at.HEADER, np.int64)
-        net[[at.N_PACKED, at.P0, at.SLOT0, at.G0]] = n, 0, n, 3 * n
-        arena = np.random.default_rng(0).random(4 * n + 16).astype(dtype)
+        place = (1 + solver.n_slots) * n
+        net[[at.N_PACKED, at.P0, at.SLOT0, at.G0]] = n, 0, n, place
+        arena = np.random.default_rng(0).random(place + n + 16).astype(dtype)
         hyper = np.full(at.N_HYPER, 1e-3)
         hyper[at.GRADIENT_SCALE] = 1 / 200
-        kernel = getattr(optimizers, name)[dtype]
-        call = (net, arena, hyper, 0, n, 1, 4 * n)
+        hyper[[at.BETA_1, at.BETA_2, at.RHO]] = 0.9, 0.999, 0.9
+        hyper[at.TINY] = np.finfo(dtype).tiny * 8
+        kernel = solver.update[dtype]
+        call = (net, arena, hyper, 0, n, 1, place + n)
         return best_seconds(lambda: kernel(*call)) / n * 1e9
 
     track_parameter.unit = "ns"
+
+
+class Noise:
+    """Nanoseconds per number of a mask of dropout, for rows of some lengths."""
+
+    params = ((16, 256, 4096), DTYPES)
+    param_names = ("units", "dtype")
+
+    def track_mask(self, n, dtype):
+        net = np.zeros(at.HEADER, np.int64)
+        arena = np.ones(n, dtype)
+        kernel = noise.drop[dtype]
+        call = (net, arena, 0, n, 2**31, 0, 5)
+
+        def step():
+            arena[:] = 1  # or they would double with every call
+            kernel(*call)
+
+        return best_seconds(step) / n * 1e9
+
+    track_mask.unit = "ns"
+
+
+class Normalization:
+    """Nanoseconds per number of a normalised layer: rows, columns, and back."""
+
+    params = (("layer", "batch"), (64, 256), DTYPES)
+    param_names = ("norm", "units", "dtype")
+
+    def setup(self, norm, units, dtype):
+        architecture = Architecture((4, units, 2), ("tanh",), "identity", norm)
+        step = Training(LOSSES["squared_error", "identity"], "lbfgs", 2)
+        self.rows = 200
+        plan = Plan(
+            architecture, dtype, n_workers=1, sparse=False, batch_size=self.rows,
+            training=step,
+        )  # fmt: skip
+        network = Network(plan, self.rows)
+        net, arena = network.net, network.arena
+        start = net[at.ROW_WEIGHT0]
+        arena[start : start + self.rows] = 1 / self.rows
+        arena[start + self.rows] = self.rows
+        start = net[at.HEADER + at.NORMED0]
+        size = self.rows * net[at.HEADER + at.STRIDE]
+        arena[start : start + size] = np.random.default_rng(0).random(size)
+        self.size, self.call = size, (net, arena)
+
+    def _nanoseconds(self, unit, dtype, *arguments):
+        kernel = unit[dtype]
+        seconds = best_seconds(lambda: kernel(*self.call, *arguments))
+        return seconds / self.size * 1e9
+
+    def track_forward(self, norm, units, dtype):
+        unit = getattr(normalization, f"{norm}_norm_rows")
+        return self._nanoseconds(unit, dtype, 0, 0, self.rows)
+
+    def track_backward(self, norm, units, dtype):
+        unit = getattr(normalization, f"{norm}_norm_rows_backward")
+        return self._nanoseconds(unit, dtype, 0, 0, self.rows)
+
+    def track_statistics(self, norm, units, dtype):
+        """Time sums over the batch's rows; layer normalisation has none."""
+        if norm == "layer":
+            return 0.0
+        unit = normalization.batch_norm_columns
+        return self._nanoseconds(unit, dtype, 1, self.rows, 0)
+
+    track_forward.unit = track_backward.unit = track_statistics.unit = "ns"
 
 
 class Transposition:

@@ -1,12 +1,15 @@
 """Which compiled units a network uses: those that it needs, and no other."""
 
 from .kernels import (
+    deep_layer,
     deep_pass,
     evaluation,
     forward,
     loading,
     mixing,
     noise,
+    normalization,
+    penalties,
     phased_weight_pass,
     products,
     row_pass,
@@ -48,7 +51,27 @@ def units_of(architecture, step, is_sparse, phased, hidden):
         units[at.PREDICT_PASS] = evaluation.hidden_pass
     if predicts_deep and (step is None or step.validates):
         units[at.FORWARD_ROWS] = deep_pass.deep_forward_rows
+        units[at.DEEP_LAYER] = deep_layer.forward_layer
+        if architecture.norm:
+            units[at.NORM_PREDICTED] = _NORM_PREDICTED[architecture.norm]
     return units
+
+
+_NORM_PREDICTED = {
+    "layer": normalization.layer_norm_rows,
+    "batch": normalization.population_norm_rows,
+}
+_NORM_TRAINED = {
+    "layer": {
+        at.NORM_ROWS: normalization.layer_norm_rows,
+        at.NORM_BACK: normalization.layer_norm_rows_backward,
+    },
+    "batch": {
+        at.NORM_ROWS: normalization.batch_norm_rows,
+        at.NORM_BACK: normalization.batch_norm_rows_backward,
+        at.NORM_COLUMNS: normalization.batch_norm_columns,
+    },
+}
 
 
 def _units_of_training(architecture, step, is_sparse, phased):
@@ -78,9 +101,25 @@ def _units_of_training(architecture, step, is_sparse, phased):
         units[at.DISTURB] = noise.disturb_rows
     if is_deep(architecture, step):
         units[at.ROW_PASS] = deep_pass.deep_row_pass
+        units[at.DEEP_LAYER] = deep_layer.forward_layer
+        units[at.DEEP_BACK] = deep_layer.backward_layer
+        units |= _NORM_TRAINED.get(architecture.norm, {})
+    if any(step.dropout):
+        units[at.MASK] = noise.drop
     if phased:
         units[at.WEIGHT_PASS] = phased_weight_pass.phased_weight_pass
+        units |= _units_of_phases(architecture, step)
     return units
+
+
+def _units_of_phases(architecture, step):
+    asked = {
+        at.NORM_GRADIENT: (architecture.norm, phased_weight_pass.norm_gradient),
+        at.ADD_L1: (step.l1, penalties.add_l1),
+        at.BOUND_NORMS: (step.max_norm, penalties.bound_phase),
+        at.AVERAGE: (step.average, penalties.average_phase),
+    }
+    return {field: unit for field, (use, unit) in asked.items() if use}
 
 
 def is_deep(architecture, step):

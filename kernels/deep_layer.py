@@ -21,15 +21,21 @@ The first hidden layer has no short cut: its inputs are the data.
 
 from . import activations
 from . import layout as at
-from ._jit import inner
+from ._jit import INT, Interface, array, inner, unit
 from ._llvm import view
 from .forward import fill_rows, multiply_panels
 from .layout import layer_field
-from .noise import drop
-from .normalization import layer_norm_backward, normalise_row, scale_and_shift
+from .noise import call_mask
+from .normalization import call_norm, scale_and_shift
 
 call_forward = activations.FORWARD.call
 call_backward = activations.BACKWARD.call
+
+# (net, arena, order, begin, layer, first, rows, training)
+DEEP_LAYER = Interface(
+    lambda F: (array(INT), array(F), array(INT, True), *([INT] * 5)), 8
+)
+call_layer = DEEP_LAYER.call
 
 
 @inner
@@ -89,14 +95,6 @@ def activate(net, arena, layer, first, rows):
 
 
 @inner
-def normalise_rows(net, arena, layer, first, rows):
-    """Normalise rows over their units, where that is what the network does."""
-    if net[at.NORM] == at.LAYER_NORM:
-        for r in range(first, first + rows):
-            normalise_row(net, arena, layer, r)
-
-
-@inner
 def drop_rows(net, arena, layer, start, order, begin, first, rows):
     """Apply the layer's mask to rows of A or of D."""
     share = layer_field(net, layer, at.DROP)
@@ -107,7 +105,8 @@ def drop_rows(net, arena, layer, start, order, begin, first, rows):
             row = begin + r
             if order.size:
                 row = order[row]
-            drop(net, arena, start + r * stride, n, share, layer, row)
+            place = start + r * stride
+            call_mask(net[at.MASK], net, arena, place, n, share, layer, row)
 
 
 @inner
@@ -186,6 +185,43 @@ def backward_activation(net, arena, layer, first, rows):
         layer_field(net, layer, at.D0) + first * stride,
         rows * stride,
     )
-    if net[at.NORM] == at.LAYER_NORM:
-        for r in range(first, first + rows):
-            layer_norm_backward(net, arena, layer, r)
+
+
+@unit(DEEP_LAYER)
+def forward_layer(net, arena, order, begin, layer, first, rows, training):
+    """Take rows of a hidden layer from z to its outputs, and to the next layer's z.
+
+    training : int
+        1 if masks apply and NORM_ROWS normalises; 0 for NORM_PREDICTED and no masks.
+    """
+    if net[at.NORM] != at.NO_NORM:
+        address = net[at.NORM_ROWS] if training else net[at.NORM_PREDICTED]
+        call_norm(address, net, arena, layer, first, rows)
+    activate(net, arena, layer, first, rows)
+    if training:
+        a0 = layer_field(net, layer, at.A0)
+        drop_rows(net, arena, layer, a0, order, begin, first, rows)
+    add_shortcut(net, arena, layer, first, rows)
+    linear(net, arena, layer + 1, first, rows)
+
+
+@unit(DEEP_LAYER)
+def backward_layer(net, arena, order, begin, layer, first, rows, training):
+    """Take rows from a layer's dloss/dy, or delta, to dloss/dy of the layer below.
+
+    Under batch normalisation the sums over the batch are known by now.
+    """
+    if layer == net[at.N_LAYERS] - 1:
+        if layer > 0:
+            begin_delta_below(net, arena, layer, first, rows)
+    elif net[at.NORM] != at.NO_NORM:
+        call_norm(net[at.NORM_BACK], net, arena, layer, first, rows)
+    if layer == 0:
+        return
+    below = layer - 1
+    multiply_back(net, arena, layer, layer, first, rows)
+    if below > 0:
+        begin_delta_below(net, arena, below, first, rows)
+    d0 = layer_field(net, below, at.D0)
+    drop_rows(net, arena, below, d0, order, begin, first, rows)
+    backward_activation(net, arena, below, first, rows)

@@ -65,6 +65,17 @@ from .transposition import TRANSPOSE_MATRIX
     WEIGHT_PASS,
     BEGIN_BATCH,
     END_BLOCK,
+    MASK,
+    NORM_ROWS,  # normalise rows in training
+    NORM_PREDICTED,  # in prediction
+    NORM_BACK,  # back through the normalisation of rows
+    NORM_COLUMNS,  # a phase of batch normalisation
+    DEEP_LAYER,  # one hidden layer forward, see `deep_layer`
+    DEEP_BACK,
+    NORM_GRADIENT,  # a tile of scale and shift
+    ADD_L1,
+    BOUND_NORMS,  # phases of the weight pass
+    AVERAGE,
     END_BATCH,
     P0,
     SLOT0,
@@ -91,7 +102,7 @@ from .transposition import TRANSPOSE_MATRIX
     HIDDEN,  # the layer whose outputs a prediction is about
     NORM,  # what hidden layers are normalised over: NO_NORM and so on
     HEADER,  # size of the header
-) = range(64)
+) = range(75)
 
 # A layer's record; the first starts at HEADER. Behind the layers' come those of the
 # projections on short cuts, with the fields that a product needs.

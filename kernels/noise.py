@@ -11,7 +11,7 @@ import numpy as np
 
 from . import layout as at
 from ._host import JIT_DISABLED
-from ._jit import exact_inner, inner, unit
+from ._jit import INT, Interface, array, exact_inner, inner, unit
 from ._llvm import view
 from .elementary import log
 from .layout import layer_field
@@ -19,6 +19,9 @@ from .loading import LOAD
 
 _MASK = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
+# The hash's second multiplier less 2³²: the same low bits, and products of 64 bits
+# with a sign that cannot overflow, which compiled code must not let happen.
+_SECOND = 0x846CA68B - 2**32
 INPUT_NOISE_LAYER = 1000003  # tells the noise on inputs from all masks
 
 
@@ -28,7 +31,7 @@ def scramble_once(x):
     x ^= x >> 16
     x = (x * 0x7FEB352D) & _MASK
     x ^= x >> 15
-    x = (x * 0x846CA68B) & _MASK
+    x = (x * _SECOND) & _MASK
     return x ^ (x >> 16)
 
 
@@ -66,7 +69,12 @@ else:  # pragma: llvm only
         return np.uint32(x ^ np.uint32(x >> np.uint32(16)))
 
 
-@inner
+# (net, arena, start, n, share, layer, row)
+MASK = Interface(lambda F: (array(INT), array(F), *([INT] * 5)), 7)
+call_mask = MASK.call
+
+
+@unit(MASK)
 def drop(net, arena, start, n, share, layer, row):
     """Set a share of n numbers to 0 and scale the others: their mean is kept.
 
@@ -90,17 +98,17 @@ def drop(net, arena, start, n, share, layer, row):
 
 @exact_inner
 def normal_of(arena, bits):
-    """Return a number from the standard normal distribution for 24 random bits.
+    """Return a number from the standard normal distribution for 23 random bits.
 
     `arena` tells the type to compute with.
 
-    √2 · erfinv(2 u - 1), u = (bits + ½) / 2²⁴; the approximation's relative error is
-    4e-7.
+    √2 · erfinv(2 u - 1), u = (bits + ½) / 2²³; the approximation's relative error is
+    4e-7. With one bit more, u would not be exact in float32, and the largest be 1.
 
     Source: M. Giles, Approximating the erfinv function, GPU Computing Gems, 2011.
     """
     T = arena.dtype.type
-    u = (bits + T(0.5)) * T(1.0 / 8388608.0) - T(1)
+    u = (bits + T(0.5)) * T(1.0 / 4194304.0) - T(1)
     w = -log((T(1) - u) * (T(1) + u))
     small = w - T(2.5)
     p = T(2.81022636e-08)
@@ -133,7 +141,7 @@ def add_noise(net, arena, start, n, deviation, row):
     key_1 = key_of(net, INPUT_NOISE_LAYER, row, 1)
     key_2 = key_of(net, INPUT_NOISE_LAYER, row, 2)
     for j in range(n):
-        bits = np.int32(draw(j, key_1, key_2) >> np.uint32(8))
+        bits = np.int32(draw(j, key_1, key_2) >> np.uint32(9))
         X[j] += deviation * normal_of(arena, T(bits))
 
 
@@ -150,4 +158,5 @@ def disturb_rows(net, arena, X, columns, starts, order, begin, first, last):
         if deviation > 0:
             add_noise(net, arena, start, n, deviation, row)
         if net[at.INPUT_DROP] > 0:
-            drop(net, arena, start, n, net[at.INPUT_DROP], -1, row)
+            share = net[at.INPUT_DROP]
+            call_mask(net[at.MASK], net, arena, start, n, share, -1, row)

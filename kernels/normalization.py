@@ -16,12 +16,15 @@ Sources: S. Ioffe and C. Szegedy, Batch normalization, ICML 2015 (algorithms 1 a
 import numpy as np
 
 from . import layout as at
-from ._jit import inner
+from ._jit import INT, Interface, array, inner, unit
 from ._llvm import lanes, view
 from .layout import layer_field
 
 # The batch's statistics of a layer: rows of STRIDE numbers at STATISTICS0.
 MEAN, INVERSE, DELTA_SUM, DELTA_NORMED_SUM, PARTIAL, N_STATISTICS = range(6)
+# (net, arena, layer, first, rows), or (net, arena, phase, rows, worker) for columns
+NORM = Interface(lambda F: (array(INT), array(F), INT, INT, INT), 5)
+call_norm = NORM.call
 # The newest batch counts at least this much in the population's statistics.
 NEWEST = 0.1
 
@@ -147,8 +150,9 @@ def batch_statistics(net, arena, layer, rows, worker):
     T = arena.dtype.type
     column = own_columns(net, arena, layer, worker)
     width = own_columns(net, arena, layer, worker + 1) - column
-    weighted_sums(net, arena, layer, column, width, rows, MEAN, 0)
-    weighted_sums(net, arena, layer, column, width, rows, INVERSE, 1)
+    for about in range(2):  # one call in a loop: it is compiled once
+        which = MEAN if about == 0 else INVERSE
+        weighted_sums(net, arena, layer, column, width, rows, which, about)
     inverse = statistic(net, arena, layer, INVERSE, column, width)
     learn_population(net, arena, layer, column, width, rows)
     epsilon = arena[net[at.CONSTANTS0] + at.NORM_EPSILON]
@@ -171,6 +175,7 @@ def learn_population(net, arena, layer, column, width, rows):
         return
     count = arena[net[at.P0] + layer_field(net, layer, at.COUNT0)]
     share = max(T(NEWEST), T(1) / (count + T(1)))
+    keep = T(1) - share  # 0 for the first batch: what was there before is forgotten
     correction = m / (m - T(1))
     mean = statistic(net, arena, layer, MEAN, column, width)
     variance = statistic(net, arena, layer, INVERSE, column, width)
@@ -178,8 +183,8 @@ def learn_population(net, arena, layer, column, width, rows):
     means = view(arena, start + layer_field(net, layer, at.MEAN0), width)
     variances = view(arena, start + layer_field(net, layer, at.VARIANCE0), width)
     for j in range(width):
-        means[j] += share * (mean[j] - means[j])
-        variances[j] += share * (correction * variance[j] - variances[j])
+        means[j] = keep * means[j] + share * mean[j]
+        variances[j] = keep * variances[j] + share * (correction * variance[j])
 
 
 @inner
@@ -294,3 +299,51 @@ def add_norm_gradient(net, arena, layer, column, width, rows):
         for j in range(width):
             scale[j] += D[j] * normed[j]
             shift[j] += D[j]
+
+
+@unit(NORM)
+def layer_norm_rows(net, arena, layer, first, rows):
+    """Normalise rows over their units."""
+    for r in range(first, first + rows):
+        normalise_row(net, arena, layer, r)
+
+
+@unit(NORM)
+def layer_norm_rows_backward(net, arena, layer, first, rows):
+    """Take rows back through the normalisation over their units."""
+    for r in range(first, first + rows):
+        layer_norm_backward(net, arena, layer, r)
+
+
+@unit(NORM)
+def batch_norm_rows(net, arena, layer, first, rows):
+    """Normalise rows by the batch's statistics."""
+    for r in range(first, first + rows):
+        use_batch(net, arena, layer, r)
+
+
+@unit(NORM)
+def population_norm_rows(net, arena, layer, first, rows):
+    """Normalise rows by the population's statistics."""
+    for r in range(first, first + rows):
+        use_population(net, arena, layer, r)
+
+
+@unit(NORM)
+def batch_norm_rows_backward(net, arena, layer, first, rows):
+    """Take rows back through the normalisation by the batch's statistics."""
+    for r in range(first, first + rows):
+        batch_norm_backward(net, arena, layer, r)
+
+
+@unit(NORM)
+def batch_norm_columns(net, arena, phase, rows, worker):
+    """Sum a worker's columns over the batch: statistics, or deltas on the way back."""
+    n_hidden = net[at.N_LAYERS] - 1
+    if phase < 2 * n_hidden:
+        batch_statistics(net, arena, phase // 2, rows, worker)
+        return
+    layer = n_hidden - 1 - (phase - 2 * n_hidden - 1) // 2
+    delta_sums(net, arena, layer, rows, worker)
+    if worker == 0:
+        count_batch(net, arena, layer, rows)

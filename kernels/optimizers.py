@@ -32,6 +32,7 @@ from .layout import (
 BEGIN_STEP = Interface(lambda F: (array(INT), array(F), doubles()), 3)
 # (net, arena, hyper, start, n, penalised, sum0): `start` counts from P0 or G0.
 UPDATE = Interface(lambda F: (array(INT), array(F), doubles(), *([INT] * 4)), 7)
+call_update = UPDATE.call
 
 
 @inner

@@ -19,9 +19,15 @@ decay regularization, ICLR 2019; N. Srivastava et al., Dropout, JMLR 2014 (max-n
 import numpy as np
 
 from . import layout as at
-from ._jit import inner
+from ._jit import INT, Interface, array, doubles, inner, unit
 from ._llvm import view
+from .forward import scratch_of
 from .layout import layer_field, panel_columns, transpose_tile
+from .optimizers import UPDATE, call_update
+
+# (net, arena, hyper, worker)
+PHASE = Interface(lambda F: (array(INT), array(F), doubles(), INT), 4)
+call_phase = PHASE.call
 
 
 @inner
@@ -59,16 +65,17 @@ def add_penalties(net, arena, hyper, start, n, tile):
         p = P[i]
         total += l2 * (p * p)
         G[i] += l2 * p
+    sum0 = net[at.TILE_SUM0] + tile
+    arena[sum0] += total
     if hyper[at.PENALTY_1] > 0.0:
-        total += add_l1(net, arena, hyper, start, n)
+        call_update(net[at.ADD_L1], net, arena, hyper, start, n, 1, sum0)
     for i in range(n):
         P[i] *= keep
-    arena[net[at.TILE_SUM0] + tile] += total
 
 
-@inner
-def add_l1(net, arena, hyper, start, n):
-    """Add the L1 penalty's pseudo-gradient and keep the orthant; return 2 l1 Σ |p|."""
+@unit(UPDATE)
+def add_l1(net, arena, hyper, start, n, penalised, sum0):
+    """Add the L1 penalty's pseudo-gradient, keep the orthant, and add 2 l1 Σ |p|."""
     T = arena.dtype.type
     P = view(arena, net[at.P0] + start, n)
     G = view(arena, net[at.G0] + start, n)
@@ -89,7 +96,7 @@ def add_l1(net, arena, hyper, start, n):
         away = -one if above > zero else zero
         away = one if above < zero else away
         orthant[i] = sign if sign != zero else away
-    return T(2) * l1 * total
+    arena[sum0] += T(2) * l1 * total
 
 
 @inner
@@ -177,3 +184,25 @@ def average(net, arena, hyper, first, last):
     A = view(arena, net[at.AVERAGE0] + first, last - first)
     for i in range(last - first):
         A[i] += share * (P[i] - A[i])
+
+
+@unit(PHASE)
+def bound_phase(net, arena, hyper, worker):
+    """Bound the norms of a worker's panels: every N_WORKERS-th of them."""
+    panel = 0
+    for tile in range(net[at.N_TILES]):
+        record = net[at.TILES] + tile * at.TILE
+        if net[record + at.FIRST_ROW] == 0:
+            if panel % net[at.N_WORKERS] == worker:
+                layer, column = net[record + at.TILE_LAYER], net[record + at.COLUMN]
+                scratch = scratch_of(net, worker)
+                bound_norms(net, arena, hyper, layer, column, scratch)
+            panel += 1
+
+
+@unit(PHASE)
+def average_phase(net, arena, hyper, worker):
+    """Move the running averages of a worker's share of P."""
+    n, n_workers = net[at.N_PACKED], net[at.N_WORKERS]
+    first = n * worker // n_workers
+    average(net, arena, hyper, first, n * (worker + 1) // n_workers)

@@ -15,12 +15,10 @@ one that the network needs.
 from . import layout as at
 from ._jit import inner, unit
 from ._llvm import view
-from .forward import scratch_of
 from .layout import layer_field, panel_columns, transpose_tile
-from .normalization import add_norm_gradient
+from .normalization import NORM, add_norm_gradient, call_norm
 from .penalties import (
-    average,
-    bound_norms,
+    call_phase,
     clip_scale,
     finish_gradient,
     keep_orthant,
@@ -67,8 +65,8 @@ def is_penalised(net, tile, which):
     return which == 0 and first >= 0
 
 
-@inner
-def norm_gradient(net, arena, rows, stage, tile):
+@unit(NORM)
+def norm_gradient(net, arena, tile, stage, rows):
     """Add a block's gradient of a tile of scale and shift to G."""
     record = net[at.TILES] + tile * at.TILE
     layer = net[record + at.TILE_LAYER]
@@ -89,7 +87,7 @@ def gradient_phase(
 ):
     """Add a block's gradient to a tile's; after the last block, finish it."""
     if net[net[at.TILES] + tile * at.TILE + at.FIRST_ROW] < 0:
-        norm_gradient(net, arena, rows, stage, tile)
+        call_norm(net[at.NORM_GRADIENT], net, arena, tile, stage, rows)
     else:
         tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, tile)
     if stage & LAST_BLOCK:
@@ -121,28 +119,6 @@ def update_phase(net, arena, hyper, scale, tile):
         transpose_tile(net, arena, layer, net[record + at.COLUMN], first, last)
 
 
-@inner
-def bound_phase(net, arena, hyper, worker):
-    """Bound the norms of a worker's panels: every N_WORKERS-th of them."""
-    panel = 0
-    for tile in range(net[at.N_TILES]):
-        record = net[at.TILES] + tile * at.TILE
-        if net[record + at.FIRST_ROW] == 0:
-            if panel % net[at.N_WORKERS] == worker:
-                layer, column = net[record + at.TILE_LAYER], net[record + at.COLUMN]
-                scratch = scratch_of(net, worker)
-                bound_norms(net, arena, hyper, layer, column, scratch)
-            panel += 1
-
-
-@inner
-def average_phase(net, arena, hyper, worker):
-    """Move the running averages of a worker's share of P."""
-    n, n_workers = net[at.N_PACKED], net[at.N_WORKERS]
-    first = n * worker // n_workers
-    average(net, arena, hyper, first, n * (worker + 1) // n_workers)
-
-
 @unit(WEIGHT_PASS)
 def phased_weight_pass(
     net, arena, hyper, X, columns, starts, order, begin, rows, stage, phase, worker
@@ -151,12 +127,10 @@ def phased_weight_pass(
 
     OUT: G, and after the last block P, slots, averages, Wᵀ and the tiles' sums.
     """
-    if phase == 2:
-        if hyper[at.MAX_NORM] > 0.0:
-            bound_phase(net, arena, hyper, worker)
-        return
-    if phase == 3:
-        average_phase(net, arena, hyper, worker)
+    if phase > 1:
+        address = net[at.BOUND_NORMS] if phase == 2 else net[at.AVERAGE]
+        if address != 0:
+            call_phase(address, net, arena, hyper, worker)
         return
     scale = clip_scale(net, arena, hyper) if phase == 1 else 1.0
     shares = net[at.SHARES] + worker

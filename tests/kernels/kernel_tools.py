@@ -139,6 +139,8 @@ class Net:
         self.set_hyper(MOMENTUM=0.9, RHO=0.9, CLIP_VALUE=np.inf)
         self.set_hyper(RATE=0.01, BETA_1=0.9, BETA_2=0.999, EPSILON=1e-8)
         self.set_hyper(TINY=float(np.finfo(self.dtype).tiny) * 8)
+        if self.net[at.WEIGHT_PHASES] > 1:  # the pass finishes gradients itself
+            self.hyper[at.ALPHA] = self.hyper[at.FINISHED] = 1.0
 
     def check_scratch(self):
         """Fail before a kernel can write beyond a worker's scratch."""
@@ -179,6 +181,18 @@ class Net:
     def field(self, layer, name):
         """Return a number of a layer's record."""
         return int(self.net[at.HEADER + layer * at.LAYER + getattr(at, name)])
+
+    def part(self, attribute, layer, values):
+        """Return an array of parameters by its name, out of theta or a gradient."""
+        return reference.split_parts(values, self.network.architecture)[
+            attribute, layer
+        ].astype(self.dtype)
+
+    def rows_at(self, layer, name, n, width):
+        """Return what the layout has of n rows of a layer; padding is left out."""
+        stride, start = self.field(layer, "STRIDE"), self.field(layer, name)
+        numbers = self.arena[start : start + n * stride].reshape(n, stride)
+        return numbers[:, :width]
 
     def train(self, parallel=False, order=None, batches=None):
         """Train on an epoch, or on some of its batches; return the mean loss."""
@@ -223,6 +237,22 @@ class Net:
         used = arena[:n_packed] != 0
         assert used.sum() == ones.size
         return self.arena[start : start + n_packed][~used]
+
+
+def random_parameters(architecture, dtype, seed=0):
+    """Parameters of any architecture: scales near 1, variances above 0."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for part in architecture.parts:
+        numbers = rng.standard_normal(part.shape)
+        if len(part.shape) == 2:
+            numbers /= np.sqrt(part.shape[0])
+        elif part.attribute in ("norm_scales_", "norm_variances_"):
+            numbers = 1 + 0.3 * np.abs(numbers)
+        elif part.attribute == "norm_counts_":
+            numbers = np.zeros(1)
+        parts.append(np.ravel(numbers))
+    return np.concatenate(parts).astype(dtype)
 
 
 def same_bits(left, right):

@@ -7,7 +7,15 @@ import pytest
 import reference
 from fastnn.kernels import _host, layout, transposition
 from fastnn.kernels import layout as at
-from kernel_tools import CANARY, Net, few_or_many, random_data, random_theta, same_bits
+from kernel_tools import (
+    CANARY,
+    Net,
+    few_or_many,
+    random_data,
+    random_parameters,
+    random_theta,
+    same_bits,
+)
 
 NETWORKS = few_or_many(
     [(1, 1), (3, 17, 1), (5, 65, 15, 2)],
@@ -148,6 +156,76 @@ def test_tiles_cover_every_weight_once(sizes, n_workers, dtype):
         layer, column, first, last = record
         covered[layer][first:last, column : column + panel] += 1
     assert all((W == 1).all() for W in covered)
+
+
+DEEP = {"norm": "layer", "residual": True}
+DEEP_SIZES = (3, 17, 17, 70, 5, 2)
+
+
+def make_deep(dtype, **options):
+    """Return a network with norms and projections, its theta, and its parts."""
+    X, Y = random_data(7, DEEP_SIZES, ("squared_error", "identity"), dtype)
+    net = Net(DEEP_SIZES, X, Y, solver="adam", structure=DEEP, **options)
+    theta = random_parameters(net.network.architecture, dtype)
+    net.set_theta(theta)
+    return net, reference.split_parts(theta, net.network.architecture)
+
+
+@pytest.mark.parametrize("n_workers", [1, 3, 7])
+def test_tiles_of_projections_and_norms(n_workers, dtype):
+    """They are covered once as well, and shares are about equal in work."""
+    net, parts = make_deep(dtype, n_workers=n_workers)
+    panel, covered = int(net.net[at.PANEL]), {}
+    for key, values in parts.items():
+        if key[0] in ("coefs_", "shortcut_coefs_", "norm_scales_"):
+            covered[key] = np.zeros(np.atleast_2d(values).shape)
+    records = {net.field(i, "SHORTCUT"): i for i in range(len(DEEP_SIZES) - 1)}
+    work = []
+    for tile in range(int(net.net[at.N_TILES])):
+        start = int(net.net[at.TILES]) + tile * at.TILE
+        layer, column, first, last = (int(x) for x in net.net[start : start + at.TILE])
+        key = ("coefs_", layer)
+        if first < 0:
+            key, first, last = ("norm_scales_", layer), 0, 1
+        elif layer >= len(DEEP_SIZES) - 1:
+            key = ("shortcut_coefs_", records[layer])
+        covered[key][first:last, column : column + panel] += 1
+        work.append((last - first) * min(panel, net.field(layer, "WIDTH") - column))
+    assert all((values == 1).all() for values in covered.values())
+    start = int(net.net[at.SHARES])
+    shares = net.net[start : start + n_workers + 1]
+    assert (shares[0], shares[-1]) == (0, len(work))
+    sums = [sum(work[a:b]) for a, b in itertools.pairwise(shares)]
+    assert max(sums) <= sum(work) / n_workers + max(work)  # half a tile at each end
+
+
+def test_transposes_of_projections(dtype):
+    """Every matrix but the first has its transpose, projections too."""
+    net, parts = make_deep(dtype)
+    lanes = _host.lanes_of(dtype.itemsize)
+    found = 0
+    for (name, i), W in parts.items():
+        layer = net.field(i, "SHORTCUT") if name == "shortcut_coefs_" else i
+        if W.ndim == 1 or layer == 0:
+            continue
+        rows, start = net.field(layer, "T_ROWS"), net.field(layer, "T0")
+        transposed = np.pad(W.T, ((0, rows - W.shape[1]), (0, 0)))
+        want = reference.panels(transposed, lanes, _host.panel_width(dtype.itemsize))
+        np.testing.assert_array_equal(net.arena[start : start + want.size], want)
+        found += 1
+    assert found == 4 + 2  # five matrices but the first, and two projections
+
+
+def test_addresses_lie_between_two_fields(dtype):
+    """The header's addresses of units are from LOAD to END_BATCH, and all in use."""
+    net, _ = make_deep(dtype, dropout=(0.1,) * 5, mixup=True, n_rows=7)
+    addresses = net.net[at.LOAD : at.END_BATCH + 1]
+    small = int(net.net[at.N_TILES])
+    assert all(a == 0 or a > small for a in addresses)
+    for field in ("MASK", "MIX", "DISTURB", "DEEP_LAYER", "DEEP_BACK", "NORM_GRADIENT"):
+        assert net.net[getattr(at, field)] != 0, field
+    for field in ("NORM_COLUMNS", "ADD_L1", "BOUND_NORMS", "AVERAGE"):
+        assert net.net[getattr(at, field)] == 0, field
 
 
 SHAPES = (1, 5, 15, 16, 17, few_or_many(20, 65))

@@ -5,6 +5,7 @@ its definition, so that a mistake would have to be made twice to go unnoticed.
 """
 
 from .activations import *  # noqa: F403
+from .deep import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .network import *  # noqa: F403
 from .solvers import *  # noqa: F403
