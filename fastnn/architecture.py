@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 # Vectors that belong to a normalised layer, and the value that each starts with.
 NORM_PARTS = {"norm_scales_": 1.0, "norm_shifts_": 0.0}
-POPULATION_PARTS = {"norm_means_": 0.0, "norm_variances_": 0.0, "norm_counts_": 0.0}
+POPULATION_PARTS = {"norm_means_": 0.0, "norm_variances_": 1.0, "norm_counts_": 0.0}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What all networks share: fit, predict, transform, and how they are stored."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -8,6 +10,7 @@ from sklearn.base import (
 )
 from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -48,6 +51,17 @@ def store(estimator, arguments):
             setattr(estimator, name, value)
 
 
+def check_layer(layer, n_hidden):
+    """Raise unless a network has such a hidden layer."""
+    if not n_hidden:
+        raise ValueError("The network has no hidden layer; give hidden_layer_sizes.")
+    if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
+        raise ValueError(
+            f"layer must be an integer from {-n_hidden} to {n_hidden - 1}, the network "
+            f"has {n_hidden} hidden layers; got {layer!r}."
+        )
+
+
 class BaseMLP(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -79,9 +93,13 @@ class BaseMLP(
         if self._is_regressor():
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
+            several = self.loss == "quantile" and np.size(self.quantile) > 1
+            tags.target_tags.multi_output = not several
         else:
             tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags(multi_label=True)
+            labels = self.output_activation != "softmax"
+            tags.classifier_tags = ClassifierTags(multi_label=labels)
+            tags.target_tags.multi_output = labels
         return tags
 
     @with_callbacks
@@ -214,6 +232,8 @@ class BaseMLP(
         """
         outputs = self._outputs(X)
         multilabel = targets.kind_of(self) == "multilabel"
+        if len(self.classes_) == 1 and not multilabel:
+            return np.ones_like(outputs[:, :1])
         if outputs.shape[1] > 1 or multilabel:
             if self.out_activation_ == "logistic" and not multilabel:
                 # one class against the rest: scaled to sum to 1
@@ -221,8 +241,6 @@ class BaseMLP(
                     outputs.sum(axis=1, keepdims=True), np.finfo(outputs.dtype).tiny
                 )
             return outputs
-        if len(self.classes_) == 1:
-            return np.ones_like(outputs)
         return np.hstack([1 - outputs, outputs])
 
     @available_if(_gives_probabilities)
@@ -254,9 +272,13 @@ class BaseMLP(
 
         Returns
         -------
-        ndarray of shape (n_samples,) for one output, else (n_samples, n_outputs)
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+            With two outputs for two classes ("softmax"): their difference, which is
+            the logarithm of the odds of ``classes_[1]``.
         """
         outputs = self._outputs(X, raw=True)
+        if outputs.shape[1] == 2 and targets.kind_of(self) == "binary":
+            return outputs[:, 1] - outputs[:, 0]
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def transform(self, X, layer=-1):
@@ -281,12 +303,18 @@ class BaseMLP(
         """
         check_is_fitted(self, "coefs_")
         hidden = len(self.coefs_) - 1
-        if not -hidden <= layer < hidden:
+        check_layer(layer, hidden)
+        named = _get_output_config("transform", self)["dense"] != "default"
+        if named and self.coefs_[layer % hidden].shape[1] != self._n_features_out:
             raise ValueError(
-                f"layer must be from {-hidden} to {hidden - 1}, the network has "
-                f"{hidden} hidden layers; got {layer}."
+                "set_output names the columns of the last hidden layer only; use "
+                "MLPTransformer(estimator, layer=...) for another layer."
             )
-        return prediction.outputs(self, X, hidden=layer % hidden)
+        return self._hidden_outputs(X, layer)
+
+    def _hidden_outputs(self, X, layer):
+        """Return the outputs of a hidden layer that exists."""
+        return prediction.outputs(self, X, hidden=layer % (len(self.coefs_) - 1))
 
     @property
     def _n_features_out(self):

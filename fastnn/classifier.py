@@ -150,3 +150,9 @@ n_features_in_, feature_names_in_
         n_threads=None,
     ):
         store(self, locals())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # ClassifierMixin resets it.
+        tags.classifier_tags.multi_label = tags.target_tags.multi_output
+        return tags

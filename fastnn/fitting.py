@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from . import fitted, initialization, lbfgs, randomness, validation, weights
-from .architecture import NORM_PARTS
+from .architecture import NORM_PARTS, POPULATION_PARTS
 from .callbacks import Reporter
 from .parameters import check_combinations
 from .preparation import check_parameters, prepare
@@ -136,6 +136,7 @@ def _draw(estimator, architecture, dtype):
             sizes, architecture.activations, estimator.weight_init, random_state, dtype
         )
     lists = {"coefs_": coefs, "intercepts_": intercepts}
+    starts = {**NORM_PARTS, **POPULATION_PARTS}
     for part in architecture.parts[2 * architecture.n_layers :]:
         values = lists.setdefault(part.attribute, [None] * architecture.n_hidden)
         if part.attribute == "shortcut_coefs_":  # keeps the inputs' size on average
@@ -143,9 +144,7 @@ def _draw(estimator, architecture, dtype):
                 *part.shape, None, "lecun", random_state
             )
         else:
-            values[part.layer] = np.full(
-                part.shape, NORM_PARTS.get(part.attribute, 0.0)
-            )
+            values[part.layer] = np.full(part.shape, starts[part.attribute])
     return weights.as_vector(lists, architecture, dtype)
 
 

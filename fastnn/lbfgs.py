@@ -4,7 +4,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from . import options, threads
+from . import options, threads, weights
 from .kernels import layout as at
 from .network import Network
 from .plan import Plan
@@ -70,8 +70,12 @@ class Function:
 
         They are no parameters of the loss, so the solver does not know them.
         """
-        if self.network.architecture.norm != "batch":
+        architecture = self.network.architecture
+        if architecture.norm != "batch":
             return theta
+        theta = theta.copy()
+        for count in weights.views(theta, architecture)["norm_counts_"]:
+            count[:] = 0
         self(theta)
         result = np.empty(self.network.n_params, self.network.dtype)
         self.network.get_parameters(result)

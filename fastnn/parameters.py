@@ -4,6 +4,7 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .variants import (
@@ -15,45 +16,52 @@ from .variants import (
 )
 
 
-def _at_least_0():
-    return Interval(Real, 0, None, closed="left")
+class _Number(Interval):
+    """An interval of numbers that are no switches: True is not 1."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
 
 
-def _above_0():
-    return Interval(Real, 0, None, closed="neither")
+def _at_least_0(kind=_Number):
+    return kind(Real, 0, None, closed="left")
 
 
-def _share():
+def _above_0(kind=_Number):
+    return kind(Real, 0, None, closed="neither")
+
+
+def _share(kind=_Number):
     """Return what allows a number from 0 to below 1."""
-    return Interval(Real, 0, 1, closed="left")
+    return kind(Real, 0, 1, closed="left")
 
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 SCHEDULES = ("step", "exponential", "cosine", "one_cycle", "plateau")
 
-# What scikit-learn's networks have as well.
+# What scikit-learn's networks have as well, with its own idea of a number.
 _KNOWN = {
     "hidden_layer_sizes": ["array-like", _COUNT],
     "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
     "solver": [StrOptions(set(SOLVERS))],
-    "alpha": [_at_least_0()],
+    "alpha": [_at_least_0(Interval)],
     "batch_size": [StrOptions({"auto", "full"}), _COUNT],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
-    "learning_rate_init": [_above_0()],
-    "power_t": [_at_least_0()],
+    "learning_rate_init": [_above_0(Interval)],
+    "power_t": [_at_least_0(Interval)],
     "max_iter": [_COUNT],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [_at_least_0()],
+    "tol": [_at_least_0(Interval)],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [_share()],
-    "beta_1": [_share()],
-    "beta_2": [_share()],
-    "epsilon": [_above_0()],
+    "validation_fraction": [_share(Interval)],
+    "beta_1": [_share(Interval)],
+    "beta_2": [_share(Interval)],
+    "epsilon": [_above_0(Interval)],
     "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
     "max_fun": [_COUNT],
 }
@@ -61,7 +69,7 @@ _KNOWN = {
 CONSTRAINTS = {
     **_KNOWN,
     "output_activation": [StrOptions({"auto", *OUTPUTS} - {"quantiles"})],
-    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "l1_ratio": [_Number(Real, 0, 1, closed="both")],
     "weight_decay": [_at_least_0(), None],
     "max_norm": [_above_0(), None],
     "dropout": [_share(), "array-like"],
@@ -77,18 +85,18 @@ CONSTRAINTS = {
     ],
     "gradient_clip_norm": [_above_0(), None],
     "gradient_clip_value": [_above_0(), None],
-    "decay_rate": [Interval(Real, 0, 1, closed="right")],
+    "decay_rate": [_Number(Real, 0, 1, closed="right")],
     "decay_epochs": [_above_0()],
     "schedule_epochs": [_above_0(), None],
     "warmup": [_at_least_0()],
-    "dampening": [Interval(Real, 0, 1, closed="left")],
+    "dampening": [_share()],
     "rho": [_share()],
     "validation_metric": [str, callable],
-    "target_loss": [Real, None],
+    "target_loss": [_Number(Real, None, None, closed="neither"), None],
     "ema_decay": [_share(), None],
-    "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    "quantile": [_Number(Real, 0, 1, closed="neither"), "array-like"],
     "huber_delta": [_above_0()],
-    "tweedie_power": [Interval(Real, 1, 2, closed="both")],
+    "tweedie_power": [_Number(Real, 1, 2, closed="both")],
     "focal_gamma": [_at_least_0()],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
     "n_threads": [None, _COUNT],
@@ -136,12 +144,9 @@ def activations(estimator, n_hidden):
 def dropout(estimator, n_hidden):
     """Return the share of dropped outputs per layer, inputs first, or ()."""
     given = estimator.dropout
-    if np.ndim(given) == 0:
+    if isinstance(given, Real):
         return (0.0, *(float(given),) * n_hidden) if given and n_hidden else ()
-    try:
-        shares = tuple(float(share) for share in given)
-    except (TypeError, ValueError):
-        shares = (np.nan,)
+    shares = tuple(_numbers(given))
     if len(shares) != n_hidden + 1 or not all(0 <= share < 1 for share in shares):
         raise ValueError(
             "dropout must be a number, or a list with one number for the inputs and "
@@ -151,9 +156,20 @@ def dropout(estimator, n_hidden):
     return shares if any(shares) else ()
 
 
+def _numbers(values):
+    """Return a list of float, or one of NaN if there is another thing in it."""
+    try:
+        values = list(values)
+    except TypeError:
+        return [np.nan]
+    sound = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+    return [float(v) for v in values] if sound else [np.nan]
+
+
 def quantiles(estimator):
     """Return the levels of the quantile loss in ascending order, or raise."""
-    given = np.ravel(np.asarray(estimator.quantile, dtype=float))
+    levels = estimator.quantile
+    given = np.array(_numbers([levels] if isinstance(levels, Real) else levels))
     if not given.size or not ((given > 0) & (given < 1)).all():
         raise ValueError(
             f"quantile must be a number, or a list of numbers, between 0 and 1; got "
@@ -184,6 +200,7 @@ _STEPWISE = {
 
 def check_combinations(estimator):
     """Raise if parameters that are valid alone do not go together."""
+    _check_metric(estimator.validation_metric)
     if estimator.batch_norm and estimator.layer_norm:
         raise ValueError("Set batch_norm or layer_norm, not both.")
     if estimator._is_regressor():
@@ -204,11 +221,22 @@ def check_combinations(estimator):
         )
 
 
+def _check_metric(metric):
+    """Raise if `validation_metric` names no scorer."""
+    known = ("auto", "loss")
+    if isinstance(metric, str) and metric not in (*known, *get_scorer_names()):
+        raise ValueError(
+            f"validation_metric must be 'auto', 'loss', the name of a scorer (see "
+            f"sklearn.metrics.get_scorer_names) or a callable; got {metric!r}."
+        )
+
+
 def _is(value, neutral):
     """Return whether a parameter has its neutral value."""
     if neutral is None or value is None:
         return value is neutral
-    return not callable(value) and not np.any(np.asarray(value, dtype=float))
+    values = [value] if isinstance(value, Real) else _numbers(value)
+    return not any(values)
 
 
 def check_memory(architecture, dtype):

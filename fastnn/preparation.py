@@ -4,21 +4,23 @@ validate -> weigh -> encode targets -> architecture -> validation samples
 """
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
+from scipy import sparse
 from sklearn import get_config
-from sklearn.utils import check_array, compute_sample_weight
+from sklearn.utils import check_array
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
     validate_data,
 )
 
-from . import options, targets, weights
+from . import class_weights, options, targets, weights
 from .kernels import _jit
 from .network import Rows, for_kernels
 from .objective import resolve
-from .parameters import check_memory
+from .parameters import check_memory, dropout
 from .records import Problem
 from .validation import Validation
 
@@ -99,11 +101,13 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     else:
         _check_shapes(estimator, architecture)
     estimator.n_outputs_ = objective.n_outputs
-    weight = _weigh(estimator, X, y, sample_weight, incremental)
-    _check_sparse(estimator, X)
+    weight, of_class = _weigh(estimator, X, y, sample_weight, incremental)
+    _check_sparse(estimator, X, architecture.n_hidden)
     problem = Problem(Rows(for_kernels(X)), Y, X, y, weight)
-    if held_out[0] is not None or held_out[1] is not None:
-        problem.validation = _validation(estimator, objective, X.dtype, *held_out)
+    if any(given is not None for given in held_out):
+        problem.validation = _validation(
+            estimator, objective, problem.rows, of_class, *held_out
+        )
     return problem, architecture, objective, first
 
 
@@ -116,18 +120,20 @@ def _check_shapes(estimator, architecture):
             f"and the data ask for {architecture.sizes}. Set warm_start=False to start "
             "anew."
         )
-    if known.parts != architecture.parts:
+    flags = known.norm, known.residual
+    if flags != (architecture.norm, architecture.residual):
         raise ValueError(
             "batch_norm, layer_norm or residual has changed since the network was "
             "initialised. Set warm_start=False to start anew."
         )
 
 
-def _check_sparse(estimator, X):
+def _check_sparse(estimator, X, n_hidden):
     """Raise if rows are to be changed that are not dense."""
+    shares = dropout(estimator, n_hidden)  # raises for a wrong list
     if not hasattr(X, "indptr"):
         return
-    dropped = np.ndim(estimator.dropout) and np.asarray(estimator.dropout)[0]
+    dropped = shares and shares[0]
     for name, used in (
         ("input_noise", estimator.input_noise),
         ("mixup_alpha", estimator.mixup_alpha),
@@ -141,64 +147,83 @@ def _check_sparse(estimator, X):
 
 
 def _weigh(estimator, X, y, sample_weight, incremental):
-    """Return samples' weights as an array of X's dtype, or None."""
+    """Return samples' weights as an array of X's dtype, or None, and the classes'."""
     weight = check_weight(sample_weight, X)
-    classes = getattr(estimator, "class_weight", None)
-    if classes is None:
-        return weight
-    if incremental and classes == "balanced":
+    given = getattr(estimator, "class_weight", None)
+    if given is None:
+        return weight, None
+    if incremental and isinstance(given, str):
         raise ValueError(
             "class_weight='balanced' is not supported for partial_fit, which sees a "
             "part of the samples only. Compute the weights beforehand with "
             "sklearn.utils.compute_class_weight and pass them as a dict."
         )
-    weight = _times_class_weight(classes, y, weight, X.dtype)
-    if not weight.any():
-        raise ValueError("class_weight must not make all samples weightless.")
-    return weight
+    of_class = class_weights.tables(given, estimator.classes_, y)
+    return _times_class_weight(of_class, y, weight, X.dtype), of_class
 
 
-def _times_class_weight(classes, y, weight, dtype):
+def _times_class_weight(of_class, y, weight, dtype):
     """Return samples' weights times those of their classes."""
-    of_class = compute_sample_weight(classes, y)
-    product = of_class if weight is None else weight * of_class
+    product = class_weights.of_samples(of_class, y)
+    if weight is not None:
+        product = product * weight
+    if not product.any():
+        raise ValueError("class_weight must not make all samples weightless.")
     return np.ascontiguousarray(product, dtype=dtype)
 
 
-def check_weight(sample_weight, X, name="sample_weight"):
+def check_weight(sample_weight, X):
     """Return the weights as an array of X's dtype, None for None, or raise."""
     if sample_weight is None:
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if (weight < 0).any():
-        raise ValueError(f"{name} must not be negative.")
+        raise ValueError("sample_weight must not be negative.")
     if not weight.any():
-        raise ValueError(f"{name} must not be zero for all samples.")
+        raise ValueError("sample_weight must not be zero for all samples.")
     return weight
 
 
-def _validation(estimator, objective, dtype, X_val, y_val, sample_weight_val):
+@contextmanager
+def _naming(name):
+    """Put an argument's name before the message of an error."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weight_val):
     """Return the user's own validation samples, or raise."""
     if X_val is None or y_val is None:
         raise ValueError("X_val and y_val must be given together.")
-    X = validate_data(
-        estimator, X_val, accept_sparse="csr", dtype=dtype, order="C", reset=False
-    )
-    y = check_array(y_val, ensure_2d=False, dtype=None, input_name="y_val")
-    y = targets.flat(y)
-    check_consistent_length(X, y)
-    if estimator._is_regressor():
-        y = y.astype(dtype)
+    dtype = rows.numbers.dtype
+    with _naming("X_val"):
+        X = validate_data(
+            estimator, X_val, accept_sparse="csr", dtype=dtype, order="C", reset=False
+        )
+        if sparse.issparse(X) != rows.sparse:  # the network reads one form only
+            X = sparse.csr_matrix(X) if rows.sparse else X.toarray()
+    regression = estimator._is_regressor()
+    with _naming("y_val"):
+        y = check_array(
+            y_val,
+            accept_sparse=False if regression else "csr",
+            ensure_2d=False,
+            dtype=dtype if regression else None,
+        )
+        y = targets.flat(y)
+        check_consistent_length(X, y)
         columns = 1 if y.ndim == 1 else y.shape[1]
         expected = 1 if objective.output == "quantiles" else objective.n_outputs
-        if columns != expected:
-            raise ValueError(f"y_val has {columns} columns, but y has {expected}.")
-    else:
-        targets.check_known(estimator, y, "y_val")
-    weight = check_weight(sample_weight_val, X, "sample_weight_val")
-    classes = getattr(estimator, "class_weight", None)
-    if classes is not None:
-        weight = _times_class_weight(classes, y, weight, X.dtype)
-    Y = targets.encode(estimator, objective, y, np.dtype(dtype))
+        if regression and columns != expected:
+            raise ValueError(f"{columns} columns, but y has {expected}.")
+        if not regression:
+            targets.check_known(estimator, y, "y_val")
+        Y = targets.encode(estimator, objective, y, dtype)
+    with _naming("sample_weight_val"):
+        weight = check_weight(sample_weight_val, X)
+    if of_class is not None:
+        weight = _times_class_weight(of_class, y, weight, X.dtype)
     order = np.empty(0, np.int64)
     return Validation(Rows(for_kernels(X)), order, Y, weight, X, y)

@@ -168,7 +168,7 @@ class Problem:
     @property
     def n_train(self):
         """Number of rows to train on."""
-        return self.rows.n if self.train is None else len(self.train)
+        return len(self.Y) if self.train is None else len(self.train)
 
     def only_training(self):
         """Return the problem without the rows that are held out."""

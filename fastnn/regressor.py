@@ -91,6 +91,7 @@ n_features_in_, feature_names_in_
     }
     _continues = False
     task = "regression"
+    score = BaseMLP.score  # RegressorMixin's does not know of several quantiles
 
     def __init__(
         self,
@@ -150,6 +151,3 @@ n_features_in_, feature_names_in_
         n_threads=None,
     ):
         store(self, locals())
-
-    # RegressorMixin's own cannot judge several quantiles.
-    score = BaseMLP.score

@@ -23,18 +23,28 @@ def check_labels(estimator, y):
                 "classes as in the previous call to fit. Previously "
                 f"got {estimator.classes_}, `y` has {classes}"
             )
+        _check_form(estimator, y)
     else:
         check_known(estimator, y)
 
 
 def check_known(estimator, y, name="y"):
     """Raise if y has a label that the estimator does not know."""
+    _check_form(estimator, y, name)
     classes = unique_labels(y)
     if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. "
             f"`self.classes_` has {estimator.classes_}. '{name}' has {classes}."
         )
+
+
+def _check_form(estimator, y, name="y"):
+    """Raise unless y has a column per label just where the first y had."""
+    several = estimator._label_binarizer.y_type_.startswith("multilabel")
+    if several != (y.ndim > 1):
+        form = "an indicator matrix, one column per label" if several else "a vector"
+        raise ValueError(f"{name} must be {form}, as in the first fit.")
 
 
 def kind_of(estimator):

@@ -56,6 +56,11 @@ class Trainer:
         self.architecture, self.random_state = architecture, random_state
         n_rows = problem.n_train
         self.batch_size = batch_size(estimator, n_rows)
+        if architecture.norm == "batch" and self.batch_size == 1:
+            raise ValueError(
+                "batch_norm has no statistics of one sample: give more samples and a "
+                "batch_size of at least 2, or use layer_norm."
+            )
         step = options.training_of(estimator, objective, problem, architecture.n_hidden)
         flops = 6.0 * architecture.n_params * self.batch_size
         plan = Plan(

@@ -12,8 +12,9 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .base import BaseMLP
+from .base import BaseMLP, check_layer
 from .classifier import MLPClassifier
+from .parameters import hidden_sizes
 
 
 class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -80,8 +81,8 @@ class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         self._validate_params()
         network = MLPClassifier() if self.estimator is None else clone(self.estimator)
+        check_layer(self.layer, len(hidden_sizes(network.hidden_layer_sizes)))
         network.fit(X, y, **fit_params)
-        network.transform(X[:1], self.layer)  # raises if there is no such layer
         self.estimator_ = network
         return self
 
@@ -98,7 +99,7 @@ class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ndarray of shape (n_samples, n_units)
         """
         check_is_fitted(self)
-        return self.estimator_.transform(X, self.layer)
+        return self.estimator_._hidden_outputs(X, self.layer)
 
     @property
     def n_features_in_(self):

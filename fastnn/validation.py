@@ -1,6 +1,7 @@
 """Samples that a network is validated on, and how well it does on them."""
 
 import copy
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,7 +136,17 @@ class Validator:
     def _user_score(self, network, theta):
         """Return the score of a scorer that is given a fitted estimator."""
         fitted = copy.copy(self.estimator)
+        fitted.__dict__.pop("feature_names_in_", None)  # data.X has none
         weights.Shared(theta, network.architecture).publish(fitted)
         data = self.validation
-        options = {} if data.weight is None else {"sample_weight": data.weight}
+        weighs = data.weight is not None and _takes_weights(self._scorer)
+        options = {"sample_weight": data.weight} if weighs else {}
         return float(self._scorer(fitted, data.X, data.y, **options))
+
+
+def _takes_weights(scorer):
+    """Return whether a scorer may be given `sample_weight`."""
+    given = inspect.signature(scorer).parameters
+    return "sample_weight" in given or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in given.values()
+    )

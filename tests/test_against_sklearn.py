@@ -6,6 +6,7 @@ their reasons stand in `helpers`.
 """
 
 import inspect
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -391,9 +392,15 @@ def test_constructor(name):
     theirs = inspect.signature(getattr(sk, name)).parameters
     for key, parameter in theirs.items():
         assert ours[key].default == parameter.default, key
-    extra = {key: p.default for key, p in ours.items() if key not in theirs}
-    # An older scikit-learn has no `loss` for the regressor.
-    extra.pop("loss", None)
-    assert extra == {"dtype": "auto", "n_threads": None}
+    # Its parameters come first and in its order; but `loss`, which stands before the
+    # layers there, is none that may be positional here.
+    known = [key for key in theirs if key != "loss"]
+    others = [key for key in ours if key != "loss"]
+    assert others[: len(known)] == known
+    assert others[-2:] == ["dtype", "n_threads"]
+    assert ours["dtype"].default == "auto"
+    documented = getattr(fastnn, name).__doc__
+    for key in ours:
+        assert re.search(rf"\b{key}\b", documented), f"{key} is not documented"
     positional = [k for k, p in ours.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == ["hidden_layer_sizes"]

@@ -1,152 +1,110 @@
-"""The gradient against central differences, back-propagation and by hand."""
+"""The gradient against central differences, back-propagation and by hand.
+
+The plain networks, in every combination; all others are in
+`test_structured_gradients`.
+"""
 
 import itertools
 
 import numpy as np
 import pytest
 import reference
-from scipy import sparse
+from gradient_tools import (
+    ACTIVATIONS,
+    FACTORS,
+    KINDS,
+    PLAIN_CASE,
+    SEEDS,
+    SOLVERS,
+    STRUCTURES,
+    check_gradient,
+    make,
+    suits,
+)
 
-from fastnn import MLPEstimator, fitting
-from fastnn.lbfgs import Objective
-from fastnn.variants import ACTIVATIONS, LOSSES, SOLVERS
+from fastnn import MLPEstimator, architecture, plan, variants
 
-# kind: (loss and output activation, number of outputs, parameters)
-KINDS = {
-    "multiclass": (("log_loss", "softmax"), 3, {}),
-    "binary": (("log_loss", "logistic"), 1, {}),
-    "multilabel": (("log_loss", "logistic"), 3, {}),
-    "regression": (("squared_error", "identity"), 1, {"task": "regression"}),
-    "regression-3": (("squared_error", "identity"), 3, {"task": "regression"}),
-    "poisson": (("poisson", "exp"), 1, {"task": "regression", "loss": "poisson"}),
-    "poisson-2": (("poisson", "exp"), 2, {"task": "regression", "loss": "poisson"}),
+# name: loss and output activation, kind of targets
+TARGETS = {
+    "multiclass": (("log_loss", "softmax"), "multiclass"),
+    "binary": (("log_loss", "logistic"), "binary"),
+    "multilabel": (("log_loss", "logistic"), "multilabel"),
+    "regression": (("squared_error", "identity"), "regression"),
+    "regression-3": (("squared_error", "identity"), "regression-3"),
+    "poisson": (("poisson", "exp"), "regression"),
+    "poisson-3": (("poisson", "exp"), "regression-3"),
 }
-TESTED_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
-TESTED_SOLVERS = ("sgd", "adam", "lbfgs")
-N, N_FEATURES = 11, 4
-DEPTHS = ((), (5,), (5, 3))
 # A linear network has no hidden units: one activation stands for all.
 NETWORKS = [
-    (activation, hidden)
-    for activation, hidden in itertools.product(TESTED_ACTIVATIONS, DEPTHS)
-    if hidden or activation == "identity"
+    (activation, depth)
+    for activation, depth in itertools.product(
+        ("identity", "logistic", "tanh", "relu"), (0, 1, 2)
+    )
+    if depth or activation == "identity"
 ]
 
 
-def targets_for(kind, rng):
-    """Targets in which every class occurs."""
-    k = KINDS[kind][1]
-    if kind == "multiclass":
-        return np.arange(N) % 3
-    if kind == "binary":
-        return np.arange(N) % 2
-    if kind == "multilabel":
-        return np.vstack([np.eye(3), np.ones((1, 3)), rng.integers(0, 2, (N - 4, 3))])
-    if kind.startswith("poisson"):
-        Y = rng.poisson(1.5, (N, k)).astype(float)
-    else:
-        Y = rng.standard_normal((N, k))
-    return Y[:, 0] if k == 1 else Y
+def case_of(name, activation, depth, **levels):
+    ends, kind = TARGETS[name]
+    case = {"ends": ends, "kind": kind, "activation": activation, "depth": depth}
+    return {**PLAIN_CASE, **case, **levels}
 
 
-def far_from_kinks(theta, sizes, X):
-    """Return whether no hidden unit is near 0, where ReLU has no derivative."""
-    zs, _ = reference.forward(theta, sizes, "relu", X)
-    return all((np.abs(z) > 1e-3).all() for z in zs[:-1])
+@pytest.mark.parametrize("csr", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("weights", [False, True], ids=["", "weights"])
+@pytest.mark.parametrize("penalty", ["", "l2"])
+@pytest.mark.parametrize(("activation", "depth"), NETWORKS)
+@pytest.mark.parametrize("name", TARGETS)
+def test_gradient(name, activation, depth, penalty, weights, csr):
+    """Of every parameter, for three seeds."""
+    case = case_of(name, activation, depth, penalty=penalty, weights=weights, csr=csr)
+    for seed in range(SEEDS):
+        check_gradient(case, seed)
 
 
-def make(kind, activation, hidden, alpha, weighted, is_sparse, seed):
-    """Return the objective, a theta, and the arguments of the reference."""
-    ends, k, params = KINDS[kind]
-    sizes = (N_FEATURES, *hidden, k)
-    for attempt in range(100):
-        rng = np.random.default_rng(1000 * seed + attempt)
-        X = rng.standard_normal((N, N_FEATURES))
-        if is_sparse:
-            X[rng.random(X.shape) < 0.6] = 0
-        theta = rng.standard_normal(
-            sum((m + 1) * n for m, n in itertools.pairwise(sizes))
-        )
-        theta *= 0.7
-        if far_from_kinks(theta, sizes, X):
-            break
-    else:
-        raise AssertionError("no seed keeps the units away from 0")
-    y = targets_for(kind, rng)
-    weight = np.where(np.arange(N) % 4 == 1, 0.0, rng.random(N)) if weighted else None
-    estimator = MLPEstimator(
-        hidden, activation=activation, alpha=alpha, solver="lbfgs", dtype="float64",
-        n_threads=1, **params,
-    )  # fmt: skip
-    data = sparse.csr_matrix(X) if is_sparse else X
-    problem, got, _ = fitting._prepare(estimator, data, y, weight, False)
-    assert got == sizes
-    assert fitting._output_activation(estimator) == ends[1]
-    objective = Objective(estimator, problem, sizes, ends, np.dtype("float64"))
-    known = (sizes, activation, ends, X, problem.Y, alpha, weight)
-    return objective, theta, known
+def test_the_tables_are_complete():
+    """A new activation, loss, output or solver cannot be forgotten."""
+    assert set(ACTIVATIONS) == set(variants.ACTIVATIONS) == set(reference.ACTIVATIONS)
+    assert set(FACTORS["ends"]) == set(variants.LOSSES) <= set(reference.LOSSES)
+    assert set(variants.CODED_LOSSES) <= set(variants.LOSSES)
+    assert set(variants.OUTPUTS) == set(reference.OUTPUTS)
+    assert set(variants.OUTPUTS) == {output for _, output in variants.LOSSES}
+    assert set(SOLVERS) == set(variants.SOLVERS)
+    tables = (variants.CLASSIFICATION_LOSSES, variants.REGRESSION_LOSSES)
+    pairs = {(loss, g) for table in tables for loss in table for g in table[loss]}
+    assert pairs | {("quantile", "quantiles")} == set(variants.LOSSES)
+    for ends in variants.LOSSES:
+        assert any(suits(ends, kind) for kind in KINDS), ends
 
 
-def differences(objective, theta, eps=1e-6):
-    """Return central differences for every parameter."""
-    gradient = np.empty_like(theta)
-    for i in range(theta.size):
-        step = np.zeros_like(theta)
-        step[i] = eps
-        above, below = objective(theta + step)[0], objective(theta - step)[0]
-        gradient[i] = (above - below) / (2 * eps)
-    return gradient
+def test_the_factors_are_complete():
+    """What a network may have, and what training may do: a new field needs a factor.
 
-
-@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("weighted", [False, True], ids=["", "weights"])
-@pytest.mark.parametrize("alpha", [0.0, 0.7], ids=["", "alpha"])
-@pytest.mark.parametrize(("activation", "hidden"), NETWORKS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradient(kind, activation, hidden, alpha, weighted, is_sparse):
-    """Of every parameter, for three seeds.
-
-    The loss is rounded to 1e-16 of itself, which the division by 2e-6 makes 1e-10;
-    the third derivative adds 1e-12. 1e-8 of the largest entries leaves two digits,
-    where a wrong formula is wrong in the first.
+    Those of the second line have no part in the loss or its gradient, or are the
+    data's.
     """
-    for seed in range(3):
-        objective, theta, known = make(
-            kind, activation, hidden, alpha, weighted, is_sparse, seed
-        )
-        loss, gradient = objective(theta)
-        size = max(1.0, np.abs(gradient).max(), abs(loss))
-        np.testing.assert_allclose(
-            gradient, differences(objective, theta), rtol=0, atol=1e-8 * size
-        )
-        want_loss, want = reference.backpropagate(theta, *known)
-        # Some ten roundings on the way through three layers.
-        np.testing.assert_allclose(loss, want_loss, rtol=1e-12)
-        np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-12 * size)
+    fields = set(architecture.Architecture.__dataclass_fields__)
+    assert fields == {
+        *("activations", "output", "norm", "norm_epsilon", "residual", "sizes")
+    }
+    assert set(plan.Training.__dataclass_fields__) == {
+        *("loss", "weighted", "dropout", "input_noise", "mixup", "l1"),
+        *("solver", "n_targets", "n_rows", "validates", "clips", "max_norm", "average"),
+    }
+    parameters = {name for params in STRUCTURES.values() for name in params}
+    assert parameters == {"layer_norm", "batch_norm", "residual"}
 
 
-def test_the_tables_above_are_complete():
-    """A new activation, loss or solver cannot be forgotten here."""
-    assert set(TESTED_ACTIVATIONS) == set(ACTIVATIONS) == set(reference.ACTIVATIONS)
-    assert {ends for ends, _, _ in KINDS.values()} == set(LOSSES)
-    assert set(reference.LOSSES) == set(LOSSES)
-    assert set(TESTED_SOLVERS) == set(SOLVERS)
-
-
-def differences_of_reference(theta, *known):
-    return differences(lambda x: reference.backpropagate(x, *known), theta)
-
-
-@pytest.mark.parametrize("activation", TESTED_ACTIVATIONS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_reference_itself(kind, activation):
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_reference_itself(name, activation):
     """Its gradient is that of its own loss: two mistakes cannot cancel."""
-    _, theta, known = make(kind, activation, (5, 3), 0.7, True, False, 0)
-    loss, gradient = reference.backpropagate(theta, *known)
+    case = case_of(name, activation, 2, penalty="l2", weights=True)
+    known, theta, *_ = make(case, 0)
+    loss, gradient = known(theta)
     size = max(1.0, np.abs(gradient).max(), abs(loss))
-    np.testing.assert_allclose(
-        gradient, differences_of_reference(theta, *known), rtol=0, atol=1e-8 * size
-    )
+    differences = reference.central_differences(known.loss, theta)
+    np.testing.assert_allclose(gradient, differences, rtol=0, atol=1e-8 * size)
 
 
 # A linear network with two inputs, two hidden units and one output, by hand:

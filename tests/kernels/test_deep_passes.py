@@ -22,7 +22,7 @@ from kernel_tools import (
     same_bits,
     same_results,
 )
-from reference import noise as noise_twin
+from reference import draws as noise_twin
 from scipy import sparse
 
 from fastnn import plan as plan_module

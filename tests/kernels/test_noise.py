@@ -5,7 +5,7 @@ import pytest
 from fastnn.kernels import layout as at
 from fastnn.kernels import noise
 from kernel_tools import DTYPES, JIT_DISABLED, Net, few_or_many, random_data, same_bits
-from reference import noise as twin
+from reference import draws as twin
 from scipy import special, stats
 
 from fastnn import plan as plan_module

@@ -8,4 +8,5 @@ from .activations import *  # noqa: F403
 from .deep import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .network import *  # noqa: F403
+from .noise import *  # noqa: F403
 from .solvers import *  # noqa: F403
