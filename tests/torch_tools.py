@@ -366,7 +366,9 @@ def assert_same_arrays(estimator, want, bound=BOUND):
 
 def raw_outputs(estimator, X):
     """Return the estimator's outputs before the output activation, as a matrix."""
-    if estimator.task == "regression":  # has no decision_function: by hand, from A
+    two = estimator.out_activation_ == "softmax" and estimator.n_outputs_ == 2
+    if estimator.task == "regression" or two:
+        # There is no decision_function, or it is the difference of two outputs.
         below = X if len(estimator.coefs_) == 1 else estimator.transform(X)
         return below @ estimator.coefs_[-1] + estimator.intercepts_[-1]
     return estimator.decision_function(X).reshape(len(X), -1)
