@@ -1,9 +1,11 @@
 """What a fit works on, what it records, and what a solver needs to go on."""
 
 from dataclasses import dataclass, field, replace
+from operator import attrgetter, itemgetter
 
 import numpy as np
 
+from .kernels import layout as at
 from .variants import SOLVERS
 
 
@@ -89,18 +91,19 @@ class History:
             self.best_score = score
             self.best_theta = theta()
 
-    def record_curves(self, values):
-        """Add an epoch's other numbers, after its loss."""
+    def __post_init__(self):
         for name in CURVES:
             curve = self.curves.setdefault(name, [])
-            curve += [np.nan] * (len(self.loss_curve) - 1 - len(curve))
-            curve.append(values.get(name, np.nan))
+            curve += [np.nan] * (len(self.loss_curve) - len(curve))
+
+    def record_curves(self, *values):
+        """Add an epoch's other numbers, in the order of `CURVES`."""
+        for name, value in zip(CURVES, values, strict=True):
+            self.curves[name].append(value)
 
     def mark(self):
         """Return what `back_to` needs to forget all that comes after."""
-        n_scores = len(self.validation_scores or ())
-        scalars = {name: getattr(self, name) for name in _SCALARS}
-        return len(self.loss_curve), n_scores, scalars
+        return len(self.loss_curve), len(self.validation_scores or ()), _scalars(self)
 
     def back_to(self, mark):
         """Forget what was recorded since the mark."""
@@ -110,12 +113,13 @@ class History:
             del curve[n_losses:]
         if self.validation_scores is not None:
             del self.validation_scores[n_scores:]
-        for name, value in scalars.items():
+        for name, value in zip(_SCALARS, scalars, strict=True):
             setattr(self, name, value)
 
 
 CURVES = ("validation_loss", "validation_score", "learning_rate")
 _SCALARS = ("best_loss", "best_score", "best_theta", "no_improvement", "t", "n_iter")
+_scalars = attrgetter(*_SCALARS)
 
 
 @dataclass(frozen=True)
@@ -128,19 +132,16 @@ class Done:
         Epochs of this call.
     copy : int
         Which of the two copies of parameters and slots holds them.
-    state : SolverState
-        Its numbers, without arrays.
+    numbers : tuple
+        Of the solver's state, see `state_numbers`.
     mark : object
         Of the history.
-    stream : object or None
-        State of the random stream, of estimators that continue exactly.
     """
 
     n_epochs: int
     copy: int
-    state: SolverState
+    numbers: tuple
     mark: tuple
-    stream: object
 
 
 @dataclass
@@ -183,6 +184,32 @@ class Problem:
             weight=weight,
             train=None,
         )
+
+
+# What changes of a solver's state besides arrays, and what of it the kernels keep.
+STATE_NUMBERS = ("rate", "epochs", "plateau_best", "plateau_waits")
+KERNEL_NUMBERS = {
+    "steps": at.STEPS,
+    "power_1": at.POWER_1,
+    "power_2": at.POWER_2,
+    "power_mu": at.POWER_MU,
+}
+_of_state = attrgetter(*STATE_NUMBERS)
+_of_kernel = itemgetter(*KERNEL_NUMBERS.values())
+
+
+def state_numbers(state, hyper):
+    """Return the numbers of a solver's state as they are now."""
+    return (*_of_state(state), *_of_kernel(hyper))
+
+
+def state_of(state, numbers, **arrays):
+    """Return a solver's state with these numbers and arrays."""
+    names = (*STATE_NUMBERS, *KERNEL_NUMBERS)
+    values = dict(zip(names, numbers, strict=True))
+    for name in KERNEL_NUMBERS:
+        values[name] = float(values[name])
+    return replace(state, **values, **arrays)
 
 
 def new_state(estimator, theta):

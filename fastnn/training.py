@@ -11,7 +11,7 @@ from .kernels import layout as at
 from .kernels import training
 from .network import Network, Rows, for_kernels
 from .plan import Plan
-from .records import Done, new_state
+from .records import KERNEL_NUMBERS, Done, new_state, state_numbers, state_of
 from .validation import Validator
 
 # A kernel cannot be interrupted. Work is handed to it in slices of at most this
@@ -85,6 +85,10 @@ class Trainer:
             self._validator = Validator(estimator, objective, problem.validation)
         self._saved = [self._live().copy(), self._live().copy()]
         self._done = self._mark(0, 0)
+        # Where the random stream was: an interrupt goes back there and draws the
+        # permutations of whole epochs again.
+        continues = estimator._continues and estimator.shuffle
+        self._stream = random_state.get_state() if continues else None
 
     def _set_state(self, theta, state):
         """Put parameters and what the solver knows into the network."""
@@ -100,11 +104,8 @@ class Trainer:
         network.set_slots(self.state.slots)
         if self._averages:
             network.set_averages(theta)
-        if self.state.steps:
-            hyper[at.STEPS] = self.state.steps
-            hyper[at.POWER_1] = self.state.power_1
-            hyper[at.POWER_2] = self.state.power_2
-            hyper[at.POWER_MU] = self.state.power_mu
+        for name, place in KERNEL_NUMBERS.items():
+            hyper[place] = getattr(self.state, name)
 
     def _follow_rate_init(self):
         """Scale the rate if the user has changed `learning_rate_init` since.
@@ -142,14 +143,18 @@ class Trainer:
         continue exactly start from the rows' own order, so that nothing but the
         generator's state has to be kept between calls.
         """
-        permutation = np.arange(self._order.size, dtype=np.int64)
-        self.random_state.shuffle(permutation)
+        permutation = self._draw_permutation()
         if not self.estimator._continues:
             self._shuffled = self._shuffled[permutation]
         elif self.problem.train is None:
             self._shuffled = permutation
         else:
             self._shuffled = self._order[permutation]
+
+    def _draw_permutation(self):
+        permutation = np.arange(self._order.size, dtype=np.int64)
+        self.random_state.shuffle(permutation)
+        return permutation
 
     def train_epoch(self):
         """Train on every row once and return the mean loss."""
@@ -207,16 +212,16 @@ class Trainer:
         history.n_iter += 1
         history.t += self.problem.n_train
         self.state.epochs += 1
-        curves = {"learning_rate": float(self.network.hyper[-1])}
-        score = None
-        if validated is not None:
-            curves["validation_loss"], curves["validation_score"] = validated
-            score = validated[1]
+        validation_loss, score = (np.nan, None) if validated is None else validated
         if estimator.verbose:
             print(f"Iteration {history.n_iter}, loss = {loss:.8f}")
             if score is not None:
                 print(f"Validation score: {score:f}")
-        history.record_curves(curves)
+        history.record_curves(
+            validation_loss,
+            np.nan if score is None else score,
+            float(self.network.hyper[-1]),
+        )
         stops = estimator.early_stopping
         history.record(loss, score if stops else None, estimator.tol, self._theta_now)
 
@@ -231,19 +236,8 @@ class Trainer:
         self._done = self._mark(self._done.n_epochs + 1, copy)
 
     def _mark(self, n_epochs, copy):
-        hyper = self.network.hyper
-        state = replace(
-            self.state,
-            slots=None,
-            averaged=None,
-            steps=float(hyper[at.STEPS]),
-            power_1=float(hyper[at.POWER_1]),
-            power_2=float(hyper[at.POWER_2]),
-            power_mu=float(hyper[at.POWER_MU]),
-        )
-        continues = self.estimator._continues and self.estimator.shuffle
-        stream = self.random_state.get_state() if continues else None
-        return Done(n_epochs, copy, state, self.history.mark(), stream)
+        numbers = state_numbers(self.state, self.network.hyper)
+        return Done(n_epochs, copy, numbers, self.history.mark())
 
     def _should_stop(self):
         """Apply the schedule and the patience; return whether training is over."""
@@ -337,8 +331,11 @@ class Trainer:
 
     def rewind(self):
         """Take the random stream back to the end of the last whole epoch."""
-        if self._done.stream is not None:
-            self.random_state.set_state(self._done.stream)
+        if self._stream is None:
+            return
+        self.random_state.set_state(self._stream)
+        for _ in range(self._done.n_epochs):
+            self._draw_permutation()
 
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""
@@ -352,7 +349,7 @@ class Trainer:
             self.network.get_parameters(live)
             averaged = (theta.copy(), live)
         slots = self.network.get_slots()
-        return theta, replace(done.state, slots=slots, averaged=averaged)
+        return theta, state_of(self.state, done.numbers, slots=slots, averaged=averaged)
 
 
 class EpochKernel:
