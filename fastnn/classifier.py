@@ -52,7 +52,7 @@ target_loss, ema_decay
         Class labels.
     coefs_, intercepts_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, \
-n_features_in_, feature_names_in_
+n_features_in_, feature_names_in_, history_
         As in :class:`MLPEstimator`.
 
     See Also

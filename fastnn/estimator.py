@@ -204,7 +204,8 @@ class MLPEstimator(BaseMLP):
         Training loss at which training stops.
 
     ema_decay : float or None, default=None
-        Decay of a running average of the weights, which is what `coefs_` holds.
+        Decay of a running average of the weights, which is what `coefs_` holds. It
+        grows with the steps t as (1 + t) / (10 + t) up to this value.
 
     dtype : {"auto", "float32", "float64"}, default="float32"
         Numbers that the network computes with. "auto" follows X.

@@ -8,7 +8,7 @@ import numpy as np
 
 from .kernels import _host, normalization
 from .kernels import layout as at
-from .units import units_of
+from .units import is_deep, units_of
 from .variants import ACTIVATIONS, SOLVERS
 
 # Bytes of activations and deltas that rows may take on their way through all
@@ -203,8 +203,7 @@ class Plan:
     def _lay_out_arena(self, header, layers, batch_size):
         """Place every region of the arena."""
         architecture = self.architecture
-        strides = [self._stride(architecture.sizes[0]), *layers[:, at.STRIDE]]
-        row_bytes = (2 * sum(strides) - strides[0]) * self.dtype.itemsize
+        row_bytes = self._row_numbers(layers) * self.dtype.itemsize
         most = min(_BLOCK_BYTES // int(row_bytes), _BLOCK_FLOPS // self._row_flops())
         block = max(_host.TILE_ROWS, min(batch_size, most))
         if self.trains and architecture.norm == "batch":
@@ -236,6 +235,18 @@ class Plan:
         n_workers = header[at.N_WORKERS]
         header[at.SCRATCH0] = regions.take(n_workers * header[at.SCRATCH_SIZE])
         self.arena_size = regions.size
+
+    def _row_numbers(self, layers):
+        """Return how many numbers are held of a row, or a few more."""
+        architecture = self.architecture
+        outputs = layers[: architecture.n_layers, at.STRIDE]
+        numbers = self._stride(architecture.sizes[0]) + 2 * outputs.sum()
+        if self.trains and is_deep(architecture, self.training):
+            kept = 1 + 2 * bool(architecture.norm)
+            numbers += (
+                kept * outputs[:-1].sum() + layers[len(outputs) :, at.STRIDE].sum()
+            )
+        return int(numbers)
 
     def _place_parameters(self, header, layers, regions):
         """Place P, and in training what goes with it."""

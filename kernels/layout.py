@@ -90,7 +90,7 @@ from .transposition import TRANSPOSE_MATRIX
     LAMBDA0,  # of mixup, one for each place in the epoch's order
     CONSTANTS0,  # numbers that a pass depends on: INPUT_NOISE and so on
     TILE_SUM0,
-    TILE_NORM0,  # the tiles' Σ g²
+    TILE_NORM0,  # the norms of the tiles' gradients
     SCRATCH0,
     SCRATCH_SIZE,
     LOSS_PARAMETERS0,  # numbers that a loss depends on

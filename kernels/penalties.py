@@ -35,7 +35,8 @@ def finish_gradient(net, arena, hyper, start, n, penalised, tile):
     """Make the gradient of a stretch out of its sums, and decay its weights.
 
     Adds to TILE_SUM0 the stretch's penalty, twice and before division by the batch's
-    weight, and to TILE_NORM0 its Σ g².
+    weight, and to TILE_NORM0 its norm √Σ g², by way of float64: a gradient that is to
+    be clipped may be so large that its square is no float32.
     """
     if penalised:
         add_penalties(net, arena, hyper, start, n, tile)
@@ -43,14 +44,15 @@ def finish_gradient(net, arena, hyper, start, n, penalised, tile):
     G = view(arena, net[at.G0] + start, n)
     limit = T(hyper[at.CLIP_VALUE])
     scale = T(1.0 / hyper[at.WEIGHT_SUM])
-    squares = T(0)
+    squares = 0.0
     for i in range(n):
         g = G[i] * scale
         g = limit if g > limit else g
         g = -limit if g < -limit else g
         G[i] = g
-        squares += g * g
-    arena[net[at.TILE_NORM0] + tile] += squares
+        squares += np.float64(g) * np.float64(g)
+    before = np.float64(arena[net[at.TILE_NORM0] + tile])
+    arena[net[at.TILE_NORM0] + tile] = T(np.sqrt(before * before + squares))
 
 
 @inner
@@ -124,7 +126,8 @@ def clip_scale(net, arena, hyper):
     squares = 0.0
     norms = view(arena, net[at.TILE_NORM0], net[at.N_TILES])
     for tile in range(net[at.N_TILES]):
-        squares += np.float64(norms[tile])
+        norm = np.float64(norms[tile])
+        squares += norm * norm
     norm = np.sqrt(squares)
     return hyper[at.CLIP_NORM] / norm if norm > hyper[at.CLIP_NORM] else 1.0
 

@@ -69,7 +69,7 @@ def build_network(task: str, *, early: bool, max_iter: int, seed: int) -> Any:
     fastnn.MLPClassifier or fastnn.MLPRegressor
         Not fitted.
     """
-    kind = fastnn.MLPClassifier
+    kind: Any = fastnn.MLPClassifier
     if task == "regression":
         kind = fastnn.MLPRegressor
     return kind(
