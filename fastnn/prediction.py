@@ -1,5 +1,8 @@
 """Outputs of a network for many rows."""
 
+import threading
+import time
+
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -13,9 +16,11 @@ from .variants import OUTPUTS
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
 BLOCK_ROWS = (6, 96, 1536)
-# Work that pays for starting threads in a process that has none yet.
-_FLOPS_TO_START = 1e10
 _IN_ORDER = np.empty(0, np.int64)
+# Memory that a thread keeps for its next predictions: numbers in an arena, and arenas.
+_KEPT_SIZE = 2**19
+_MOST_KEPT = 4
+_kept = threading.local()
 
 
 def outputs(estimator, X, raw=False, hidden=None):
@@ -82,9 +87,8 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     """
     rows = Rows(X)
     flops = 2.0 * architecture.n_params * rows.n
-    n_workers = 1
-    if threads.is_started() or flops > _FLOPS_TO_START:
-        n_workers = threads.count(n_threads, flops / 10)
+    wanted = threads.count(n_threads, flops / 10)
+    n_workers = wanted if wanted > 1 and threads.pays_to_start(flops) else 1
     fitting = [size for size in BLOCK_ROWS if size >= rows.n]
     plan = cached_plan(
         architecture,
@@ -94,10 +98,31 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
         batch_size=fitting[0] if fitting else BLOCK_ROWS[-1],
         hidden=hidden,
     )
-    network = Network(plan)
+    network = _network(plan)
     network.set_parameters(theta)
     width = architecture.sizes[-1 if hidden is None else hidden + 1]
-    return _run(network, rows, _IN_ORDER, width)
+    start = time.perf_counter()
+    result = _run(network, rows, _IN_ORDER, width)
+    if n_workers < wanted:
+        threads.note_serial(time.perf_counter() - start)
+    return result
+
+
+def _network(plan):
+    """Return memory for a plan: the thread's own from an earlier call, if it is small.
+
+    Nothing of an earlier call is read: parameters and rows are written anew, and
+    padding is never written to.
+    """
+    kept = _kept.__dict__.setdefault("networks", {})
+    network = kept.get(plan)
+    if network is None:
+        network = Network(plan)
+        if plan.arena_size <= _KEPT_SIZE:
+            if len(kept) >= _MOST_KEPT:
+                kept.clear()
+            kept[plan] = network
+    return network
 
 
 def outputs_of(network, rows, order, raw=False):

@@ -21,6 +21,8 @@ import numba
 # Work in one batch that pays for one more thread, in floating-point operations. A
 # parallel region costs some 2 µs, a core does some 100 per ns.
 FLOPS_PER_THREAD = 3e6
+# Work in one call that pays for starting threads in a process that has none yet.
+FLOPS_TO_START = 1e10
 
 _unsafe_after_fork = False
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
@@ -141,10 +143,9 @@ class Twins:
 
     def _learn(self, threaded, start, now, n_batches):
         """Take note of a call's time, and end a trial that is decided."""
-        global _serial_seconds
         cost, known = (now - start) / n_batches, self.cost[threaded]
         if not threaded:
-            _serial_seconds += now - start
+            note_serial(now - start)
         if self.trial_end is None:
             self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
         elif threaded == self.threaded:  # the other twin cannot run here
@@ -172,6 +173,21 @@ def is_started():
     except ValueError:
         return False
     return True
+
+
+def pays_to_start(flops):
+    """Return whether threads run already, or are worth the time that starting takes.
+
+    They are for much work at once, and where work that they could have shared has
+    taken a while.
+    """
+    return is_started() or flops > FLOPS_TO_START or _serial_seconds > Twins.PATIENCE
+
+
+def note_serial(seconds):
+    """Take note of work on one thread that several could have shared."""
+    global _serial_seconds
+    _serial_seconds += seconds
 
 
 def run_parallel(kernel, n_workers, arguments):

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastnn
+from fastnn.cli.before_timing import print_warm_up, warm_up
 from fastnn.cli.report import print_machine, print_pair
 from fastnn.cli.search import (
     Times,
@@ -22,7 +23,6 @@ from fastnn.cli.search import (
     run_search,
     score_classifier,
 )
-from fastnn.cli.warmup import print_warm_up, warm_up
 
 SEED = 0
 MAX_ITER = 300

@@ -61,6 +61,19 @@ examples:
 """
 
 
+WARMUP_TEXT = """\
+Compiles every kernel once, so that no later fit on this machine has to. What was
+compiled before is kept; a first run takes some minutes, and a fit alone compiles
+only what it uses.
+"""
+
+WARMUP_EXAMPLES = """\
+examples:
+  python -m fastnn warmup
+  python -m fastnn warmup --dtype float32
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that reports a wrong option in one line, without the usage."""
 
@@ -128,6 +141,12 @@ def _run_predict(options: argparse.Namespace) -> None:
     from fastnn.cli.predict import run_predict
 
     run_predict(options)
+
+
+def _run_warmup(options: argparse.Namespace) -> None:
+    from fastnn.cli.warmup import run_warmup
+
+    run_warmup(options)
 
 
 def _new_parser(factory: Callable[..., _Parser], text: str, examples: str, **words):
@@ -235,6 +254,23 @@ def _add_predict(commands) -> None:
     predict.set_defaults(run=_run_predict)
 
 
+def _add_warmup(commands) -> None:
+    """Add the command ``warmup``."""
+    warmup = _new_parser(
+        lambda **words: commands.add_parser("warmup", **words),
+        WARMUP_TEXT,
+        WARMUP_EXAMPLES,
+        help="compile everything once",
+    )
+    warmup.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "both"),
+        default="both",
+        help="numbers to compile for (default: both)",
+    )
+    warmup.set_defaults(run=_run_warmup)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line.
 
@@ -258,6 +294,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_tune(commands)
     _add_predict(commands)
+    _add_warmup(commands)
     return parser
 
 

@@ -17,6 +17,7 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
+from fastnn.cli.before_timing import print_warm_up, warm_up
 from fastnn.cli.columns import ColumnPlan, plan_columns
 from fastnn.cli.errors import CliError, in_one_line
 from fastnn.cli.files import check_input, check_output
@@ -40,7 +41,6 @@ from fastnn.cli.space import (
 )
 from fastnn.cli.tables import check_column, import_pandas, read_table
 from fastnn.cli.target import Problem, take_target
-from fastnn.cli.warmup import print_warm_up, warm_up
 
 
 def run_tune(options: argparse.Namespace) -> None:

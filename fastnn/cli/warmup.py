@@ -1,53 +1,41 @@
-"""Compiling the training loop before anything is timed."""
+"""``python -m fastnn warmup``: compile everything once."""
 
 from __future__ import annotations
 
-import itertools
+import argparse
+import sys
 import time
-import warnings
-from typing import Any
 
-import numpy as np
-from sklearn.base import clone
-
+from fastnn.cli.errors import CliError
 from fastnn.cli.report import print_pair
+from fastnn.compilation import compile_all, units
+from fastnn.kernels import _jit
 
-# A small network runs on one thread; a large one on several, by other code.
-HIDDEN_LAYERS = [(4,), (512, 512)]
+DTYPES = {"float32": ("float32",), "float64": ("float64",)}
 
 
-def warm_up(network: Any, settings: list[dict], n_classes: int) -> float:
-    """Fit networks for one epoch, so that later fits find all code compiled.
+def run_warmup(options: argparse.Namespace) -> None:
+    """Compile all kernels into the cache.
 
     Parameters
     ----------
-    network : MLPClassifier or MLPRegressor
-        What will be fitted later; stays as it is.
-    settings : list of dict
-        Parameters that lead to different code.
-    n_classes : int
-        Number of classes, 0 for a regression.
-
-    Returns
-    -------
-    float
-        Seconds of wall time.
+    options : argparse.Namespace
+        ``dtype``.
     """
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((max(60, 20 * n_classes), 4))
-    y = np.arange(len(X)) % n_classes if n_classes else X[:, 0]
-    start = time.perf_counter()
-    for words, sizes in itertools.product(settings, HIDDEN_LAYERS):
-        tried = clone(network).set_params(
-            **{"hidden_layer_sizes": sizes, "max_iter": 1, "batch_size": 50, **words}
+    if _jit.CACHE_FOLDER is None:
+        raise CliError(
+            "nothing can be kept, so there is nothing to prepare "
+            f"({_jit.CACHE_PROBLEM or 'compilation is off'})"
         )
-        with warnings.catch_warnings():
-            # One epoch never converges.
-            warnings.simplefilter("ignore")
-            tried.fit(X, y).predict(X)
-    return time.perf_counter() - start
+    dtypes = DTYPES.get(options.dtype, ("float32", "float64"))
+    start = time.perf_counter()
+    compile_all(dtypes, _show if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    print_pair("kernels", f"{len(units())} for {' and '.join(dtypes)}")
+    print_pair("time", f"{time.perf_counter() - start:.1f} s")
+    print_pair("kept in", str(_jit.CACHE_FOLDER))
 
 
-def print_warm_up(seconds: float) -> None:
-    """Print what the compilation took."""
-    print_pair("compile (once per machine)", f"{seconds:.2f} s")
+def _show(done: int, total: int, name: str) -> None:
+    print(f"\r\033[K{done}/{total} {name}", end="", file=sys.stderr, flush=True)

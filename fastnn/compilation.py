@@ -1,0 +1,36 @@
+"""Compiling all kernels ahead of the first fit."""
+
+import importlib
+import pkgutil
+
+from . import kernels
+from .kernels._jit import Unit
+
+
+def units():
+    """Return every unit of the kernels, by module and name."""
+    found = {}
+    for module in pkgutil.iter_modules(kernels.__path__):
+        content = vars(importlib.import_module(f"{kernels.__name__}.{module.name}"))
+        for name, value in content.items():
+            if isinstance(value, Unit) and value.function.__module__.endswith(
+                f".{module.name}"
+            ):
+                found[f"{module.name}.{name}"] = value
+    return found
+
+
+def compile_all(dtypes=("float32", "float64"), report=None):
+    """Compile every kernel, or load what was compiled before.
+
+    Parameters
+    ----------
+    dtypes : sequence of str
+    report : callable, default=None
+        Called with the number of kernels done, their number, and the name of the next.
+    """
+    todo = [(name, unit, dtype) for dtype in dtypes for name, unit in units().items()]
+    for done, (name, unit, dtype) in enumerate(todo):
+        if report is not None:
+            report(done, len(todo), f"{name} {dtype}")
+        unit[dtype]  # compiles

@@ -1,0 +1,142 @@
+"""Compiling ahead of the first fit, and what predictions keep between calls."""
+
+import threading
+
+import numpy as np
+import pytest
+from fastnn.kernels import _jit, activations, training
+from helpers import make_data, run_python
+
+import fastnn
+from fastnn import compilation, prediction, threads
+from fastnn.cli import main
+
+
+def test_every_unit_is_found():
+    """Those of each kind, the parallel ones and the neurons' among them."""
+    names = set(compilation.units())
+    assert {
+        "activations.gelu",
+        "training.train_serial",
+        "training.train_parallel",
+        "adaptive.lion",
+        "deep_pass.deep_row_pass",
+        "neurons.perceptron_epoch",
+    } <= names
+    assert len(names) > 100
+    # Each once, under the module that it is written in.
+    assert len(set(compilation.units().values())) == len(names)
+
+
+def test_compile_all(monkeypatch):
+    """Each unit for each type, and a report before each."""
+    some = {"a": activations.relu, "b": training.begin_batch}
+    monkeypatch.setattr(compilation, "units", lambda: some)
+    told = []
+    compilation.compile_all(report=lambda *words: told.append(words))
+    assert [name for _, _, name in told] == [
+        "a float32", "b float32", "a float64", "b float64",
+    ]  # fmt: skip
+    assert [(done, total) for done, total, _ in told] == [(i, 4) for i in range(4)]
+    for unit in some.values():
+        assert {np.dtype("float32"), np.dtype("float64")} <= set(unit._compiled)
+
+
+def test_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(compilation, "units", lambda: {"a": activations.relu})
+    assert main(["warmup", "--dtype", "float32"]) == 0
+    out = capsys.readouterr().out
+    assert "float32" in out
+    assert str(_jit.CACHE_FOLDER) in out
+
+
+def test_the_command_without_a_cache(monkeypatch, capsys):
+    """There is nothing to prepare where nothing can be kept: one line says so."""
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
+    monkeypatch.setattr(_jit, "CACHE_PROBLEM", "no folder")
+    assert main(["warmup"]) == 2
+    assert "no folder" in capsys.readouterr().err
+
+
+def fitted(hidden=(9,), **params):
+    X, y = make_data("multiclass")
+    model = fastnn.MLPClassifier(hidden, max_iter=20, random_state=0, **params)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        return model.fit(X, y), X
+
+
+def test_predictions_in_turn():
+    """Networks of the same shape share memory; none sees another's numbers."""
+    models = [fitted(activation=name)[0] for name in ("relu", "tanh")]
+    models.append(fitted(hidden=(9,), batch_norm=True)[0])
+    X = fitted()[1]
+    alone = [model.predict_proba(X[:5]).copy() for model in models]
+    wild = np.full_like(X[:5], 1e300)
+    for _ in range(3):
+        for model, want in zip(models, alone, strict=True):
+            model.predict_proba(wild)
+            np.testing.assert_array_equal(model.predict_proba(X[:5]), want)
+
+
+def test_memory_that_is_kept_is_bounded():
+    """Few arenas, none of them large, and each thread has its own."""
+    model, X = fitted()
+    for n in (1, 7, 50, 97):
+        for hidden in ((3,), (4,), (5,)):
+            fitted(hidden)[0].predict(X[:n])
+    networks = prediction._kept.networks
+    assert 0 < len(networks) <= prediction._MOST_KEPT
+    assert all(net.arena.size <= prediction._KEPT_SIZE for net in networks.values())
+    seen = []
+    worker = threading.Thread(
+        target=lambda: (
+            model.predict(X),
+            seen.extend(prediction._kept.networks.items()),
+        )
+    )
+    worker.start()
+    worker.join()
+    mine = {id(net) for net in networks.values()}
+    assert seen
+    assert not mine & {id(net) for net in seen}
+
+
+def test_threads_start_when_predictions_have_taken_a_while():
+    """In a new process: many calls on one thread, then the same bits on several."""
+    done = run_python(
+        """
+        import json
+        import numpy as np
+        import fastnn
+        from fastnn import threads
+        X = np.random.default_rng(0).standard_normal((20000, 64)).astype("f")
+        y = np.arange(200) % 10
+        model = fastnn.MLPClassifier((100, 50), max_iter=1, random_state=0,
+                                     n_threads=2)
+        import warnings
+        warnings.simplefilter("ignore")
+        model.fit(X[:200], y)
+        first = model.predict_proba(X)
+        before = threads.is_started()
+        threads.note_serial(10.0)
+        pays = threads.pays_to_start(1.0)
+        last = model.predict_proba(X)
+        print(json.dumps([before, pays, threads.is_started(),
+                          bool((first == last).all()),
+                          threads.numba.config.NUMBA_NUM_THREADS]))
+        """
+    )
+    before, pays, after, same, available = done
+    assert not before
+    assert pays
+    assert after == (available > 1)
+    assert same
+
+
+def test_what_pays_for_starting_threads(monkeypatch):
+    monkeypatch.setattr(threads, "is_started", lambda: False)
+    monkeypatch.setattr(threads, "_serial_seconds", 0.0)
+    assert not threads.pays_to_start(threads.FLOPS_TO_START)
+    assert threads.pays_to_start(2 * threads.FLOPS_TO_START)
+    threads.note_serial(2 * threads.Twins.PATIENCE)
+    assert threads.pays_to_start(1.0)
