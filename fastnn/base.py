@@ -27,7 +27,10 @@ def _gives_probabilities(estimator):
     """Return whether outputs are probabilities, or raise AttributeError saying why."""
     if estimator._is_regressor():
         return False
-    if estimator._loss_name() == "hinge":
+    fitted = getattr(estimator, "out_activation_", None)
+    if fitted in ("identity", "tanh") or (
+        fitted is None and estimator._loss_name() == "hinge"
+    ):
         raise AttributeError(
             "predict_proba is not available when loss='hinge': its outputs are "
             "margins. Use loss='log_loss', or calibrate with CalibratedClassifierCV."
@@ -345,7 +348,7 @@ class BaseMLP(
         if not self._is_regressor():
             return accuracy_score(y, predicted, sample_weight=sample_weight)
         if getattr(self, "out_activation_", "") == "quantiles":
-            levels = np.ravel(self.quantile)
+            levels = self._quantiles  # those of the fit, whatever `quantile` is now
             scores = [
                 d2_pinball_score(y, column, sample_weight=sample_weight, alpha=level)
                 for column, level in zip(predicted.T, levels, strict=True)

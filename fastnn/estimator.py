@@ -164,7 +164,8 @@ class MLPEstimator(BaseMLP):
     batch_norm, layer_norm : bool, default=False
         Whether hidden layers are normalised before their activation: over the
         samples of the mini-batch, with averages over the batches for predictions, or
-        over the layer's units.
+        over the layer's units. A last mini-batch of a single sample teaches
+        `batch_norm` next to nothing: choose a `batch_size` that leaves more.
 
     norm_epsilon : float, default=1e-5
         Added to the variances of normalisation.
@@ -198,14 +199,16 @@ class MLPEstimator(BaseMLP):
 
     validation_metric : "auto", "loss", str or callable, default="auto"
         What is watched on validation samples: accuracy or R², the loss, or a scorer
-        of scikit-learn's.
+        of scikit-learn's. The first three count samples by their classes' weights as
+        well; a scorer gets the sample weights alone.
 
     target_loss : float or None, default=None
         Training loss at which training stops.
 
     ema_decay : float or None, default=None
         Decay of a running average of the weights, which is what `coefs_` holds. It
-        grows with the steps t as (1 + t) / (10 + t) up to this value.
+        grows with the steps t as (1 + t) / (10 + t) up to this value. Training goes
+        on from the weights themselves, not from their average.
 
     dtype : {"auto", "float32", "float64"}, default="float32"
         Numbers that the network computes with. "auto" follows X.
@@ -232,7 +235,8 @@ class MLPEstimator(BaseMLP):
         Loss of every epoch (not for "lbfgs").
     history_ : dict of lists of float
         "loss", "validation_loss", "validation_score" and "learning_rate" of every
-        epoch; NaN where nothing was measured.
+        epoch; NaN where nothing was measured (not for "lbfgs", as all that follows
+        epochs).
     best_loss_ : float or None
         Lowest loss of an epoch; None with early stopping.
     validation_scores_ : list of float or None

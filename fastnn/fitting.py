@@ -4,6 +4,7 @@ validate -> initial weights -> solver -> publish
 """
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -167,6 +168,11 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
         suits = state.suits(estimator.solver, theta.size, problem.Y.dtype)
         state = state if suits else None
     history = fitted.history_of(estimator)
+    measures = _measures(estimator, objective)
+    if estimator.__dict__.get("_measured", measures) != measures:
+        history.forget_best()
+        if state is not None:
+            state = replace(state, plateau_best=np.inf, plateau_waits=0)
     trainer = Trainer(
         estimator,
         problem,
@@ -179,22 +185,33 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
     )
     if estimator._continues and estimator.early_stopping and estimator.n_iter_:
         # What later epochs must beat is how these weights do on these rows.
-        history.best_score, history.best_theta = trainer.validate()[1], theta
+        score = trainer.validate()[1]
+        history.best_score = -np.inf if np.isnan(score) else score
+        history.best_theta = theta
         history.no_improvement = 0
     n_epochs = 1 if incremental else estimator.max_iter
     try:
         trainer.run(n_epochs, reporter, incremental)
-        _publish(estimator, trainer)
+        _publish(estimator, trainer, measures)
     except KeyboardInterrupt as error:
         if trainer.epochs_done():
             trainer.rewind()
-            _publish(estimator, trainer)
+            _publish(estimator, trainer, measures)
             error._fastnn_kept = True
         raise
     reporter.end_fit(trainer.attributes)
 
 
-def _publish(estimator, trainer):
+def _measures(estimator, objective):
+    """Return what tells whether losses or scores of two calls can be compared."""
+    watched = None
+    if estimator.early_stopping:
+        metric = estimator.validation_metric
+        watched = metric if isinstance(metric, str) else "callable"
+    return objective.loss, objective.output, objective.parameters, watched
+
+
+def _publish(estimator, trainer, measures):
     """Put the trained weights and all records on the estimator, in one go."""
     theta, state = trainer.finish()
     history = trainer.history
@@ -208,6 +225,7 @@ def _publish(estimator, trainer):
             **fitted.attributes(history),
             "out_activation_": trainer.architecture.output,
             "_optimizer": state,
+            "_measured": measures,
         }
     )
 
@@ -236,6 +254,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             fitted.reset(estimator)
             weights.Shared(theta, architecture).publish(estimator)
             estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]
+            estimator.out_activation_ = architecture.output
             error._fastnn_kept = True
         raise
     _check_finite(theta, estimator)

@@ -8,7 +8,7 @@ from . import options, threads, weights
 from .kernels import layout as at
 from .network import Network
 from .plan import Plan
-from .training import EpochKernel
+from .training import EpochKernel, check_batch
 
 
 class Function:
@@ -30,6 +30,7 @@ class Function:
 
     def __init__(self, estimator, problem, architecture, objective, dtype):
         n = problem.n_train
+        check_batch(architecture, n)
         flops = 6.0 * architecture.n_params * n
         plan = Plan(
             architecture,

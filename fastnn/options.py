@@ -67,6 +67,12 @@ def set_hyper(network, estimator, objective):
     L2 penalty on its way.
     """
     hyper = network.hyper
+    for name in ("epsilon", "norm_epsilon"):
+        if network.dtype.type(getattr(estimator, name)) == 0:
+            raise ValueError(
+                f"{name}={getattr(estimator, name):g} is 0 in {network.dtype}; use a "
+                "larger one, or dtype='float64'."
+            )
     hyper[at.MOMENTUM] = estimator.momentum
     hyper[at.NESTEROV] = estimator.nesterovs_momentum
     hyper[at.DAMPENING] = estimator.dampening

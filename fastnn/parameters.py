@@ -113,7 +113,8 @@ def without(*names):
 
 def hidden_sizes(hidden_layer_sizes):
     """Return the hidden layers' sizes as a list of int, or raise."""
-    if not hasattr(hidden_layer_sizes, "__iter__"):
+    has_items = hasattr(hidden_layer_sizes, "__iter__")
+    if not has_items or getattr(hidden_layer_sizes, "ndim", 1) == 0:
         hidden_layer_sizes = [hidden_layer_sizes]
     sizes = list(hidden_layer_sizes)
     if any(
@@ -132,7 +133,7 @@ def activations(estimator, n_hidden):
     if isinstance(given, str):
         return (given,) * n_hidden
     names = tuple(given)
-    unknown = [name for name in names if name not in ACTIVATIONS]
+    unknown = [name for name in names if str(name) not in ACTIVATIONS]
     if unknown or len(names) != n_hidden:
         raise ValueError(
             "activation must be one name, or a list with one name per hidden layer "

@@ -98,31 +98,33 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
         batch_size=fitting[0] if fitting else BLOCK_ROWS[-1],
         hidden=hidden,
     )
-    network = _network(plan)
+    network = _take(plan)
     network.set_parameters(theta)
     width = architecture.sizes[-1 if hidden is None else hidden + 1]
     start = time.perf_counter()
     result = _run(network, rows, _IN_ORDER, width)
     if n_workers < wanted:
         threads.note_serial(time.perf_counter() - start)
+    _put_back(network)
     return result
 
 
-def _network(plan):
-    """Return memory for a plan: the thread's own from an earlier call, if it is small.
+def _take(plan):
+    """Return memory for a plan: the thread's own from an earlier call, if it is free.
 
     Nothing of an earlier call is read: parameters and rows are written anew, and
     padding is never written to.
     """
-    kept = _kept.__dict__.setdefault("networks", {})
-    network = kept.get(plan)
-    if network is None:
-        network = Network(plan)
-        if plan.arena_size <= _KEPT_SIZE:
-            if len(kept) >= _MOST_KEPT:
-                kept.clear()
-            kept[plan] = network
-    return network
+    network = _kept.__dict__.pop(plan, None)
+    return Network(plan) if network is None else network
+
+
+def _put_back(network):
+    """Keep memory for the thread's next call, if it is small."""
+    if network.arena.size <= _KEPT_SIZE:
+        if len(_kept.__dict__) >= _MOST_KEPT:
+            _kept.__dict__.clear()
+        _kept.__dict__[network.plan] = network
 
 
 def outputs_of(network, rows, order, raw=False):

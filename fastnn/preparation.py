@@ -89,7 +89,7 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     if not estimator._is_regressor():
         known = hasattr(estimator, "classes_")
         if known and (estimator.warm_start or incremental):
-            targets.check_labels(estimator, y)
+            targets.check_labels(estimator, y, incremental)
         else:
             targets.fit_labels(estimator, y)
     kind = targets.kind_of(estimator)
@@ -101,9 +101,12 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     else:
         _check_shapes(estimator, architecture)
     estimator.n_outputs_ = objective.n_outputs
-    weight, of_class = _weigh(estimator, X, y, sample_weight, incremental)
+    if objective.output == "quantiles":
+        estimator._quantiles = objective.parameters
+    user_weight = check_weight(sample_weight, X)
+    weight, of_class = _weigh(estimator, X, y, user_weight, incremental)
     _check_sparse(estimator, X, architecture.n_hidden)
-    problem = Problem(Rows(for_kernels(X)), Y, X, y, weight)
+    problem = Problem(Rows(for_kernels(X)), Y, X, y, weight, user_weight=user_weight)
     if any(given is not None for given in held_out):
         problem.validation = _validation(
             estimator, objective, problem.rows, of_class, *held_out
@@ -116,9 +119,9 @@ def _check_shapes(estimator, architecture):
     _, known = weights.read(estimator)
     if known.sizes != architecture.sizes:
         raise ValueError(
-            f"The network has layers of {known.sizes} units, but hidden_layer_sizes "
-            f"and the data ask for {architecture.sizes}. Set warm_start=False to start "
-            "anew."
+            f"The network has layers of {known.sizes} units, but hidden_layer_sizes, "
+            f"the loss and the data ask for {architecture.sizes}. Set "
+            "warm_start=False to start anew."
         )
     flags = known.norm, known.residual
     if flags != (architecture.norm, architecture.residual):
@@ -146,9 +149,8 @@ def _check_sparse(estimator, X, n_hidden):
             )
 
 
-def _weigh(estimator, X, y, sample_weight, incremental):
+def _weigh(estimator, X, y, weight, incremental):
     """Return samples' weights as an array of X's dtype, or None, and the classes'."""
-    weight = check_weight(sample_weight, X)
     given = getattr(estimator, "class_weight", None)
     if given is None:
         return weight, None
@@ -196,7 +198,10 @@ def _naming(name):
 def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weight_val):
     """Return the user's own validation samples, or raise."""
     if X_val is None or y_val is None:
-        raise ValueError("X_val and y_val must be given together.")
+        raise ValueError(
+            "X_val and y_val must be given together, and sample_weight_val only with "
+            "them."
+        )
     dtype = rows.numbers.dtype
     with _naming("X_val"):
         X = validate_data(
@@ -222,8 +227,8 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
             targets.check_known(estimator, y, "y_val")
         Y = targets.encode(estimator, objective, y, dtype)
     with _naming("sample_weight_val"):
-        weight = check_weight(sample_weight_val, X)
+        user_weight = weight = check_weight(sample_weight_val, X)
     if of_class is not None:
         weight = _times_class_weight(of_class, y, weight, X.dtype)
     order = np.empty(0, np.int64)
-    return Validation(Rows(for_kernels(X)), order, Y, weight, X, y)
+    return Validation(Rows(for_kernels(X)), order, Y, weight, X, y, user_weight)

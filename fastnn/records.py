@@ -85,11 +85,18 @@ class History:
             self.best_loss = min(self.best_loss, loss)
             return
         self.validation_scores.append(score)
-        stalled = score < self.best_score + tol
+        stalled = not score >= self.best_score + tol  # a NaN is no improvement
         self.no_improvement = self.no_improvement + 1 if stalled else 0
         if score > self.best_score:
             self.best_score = score
             self.best_theta = theta()
+
+    def forget_best(self):
+        """Begin to wait for improvements anew: what is measured has changed."""
+        validates = self.validation_scores is not None
+        self.best_loss = None if validates else np.inf
+        self.best_score = -np.inf if validates else None
+        self.no_improvement = 0
 
     def __post_init__(self):
         for name in CURVES:
@@ -154,6 +161,9 @@ class Problem:
     Y : ndarray of shape (n, n_targets)
     X, y : what a user's scorer or augmentation gets
     weight : ndarray of shape (n,), or None
+        Class weights included.
+    user_weight : ndarray of shape (n,), or None
+        Without the classes' weights.
     train : ndarray of row numbers, or None for all
     validation : Validation or None
     """
@@ -165,6 +175,7 @@ class Problem:
     weight: np.ndarray | None = None
     train: np.ndarray | None = None
     validation: object | None = None
+    user_weight: np.ndarray | None = None
 
     @property
     def n_train(self):

@@ -13,10 +13,14 @@ def fit_labels(estimator, y):
     estimator.classes_ = estimator._label_binarizer.classes_
 
 
-def check_labels(estimator, y):
-    """Raise unless y's labels suit the classes that the estimator knows."""
+def check_labels(estimator, y, incremental):
+    """Raise unless y's labels suit the classes that the estimator knows.
+
+    A part of them is enough for `partial_fit`; scikit-learn asks for all of them
+    under `warm_start` even there.
+    """
     classes = unique_labels(y)
-    if estimator.warm_start:
+    if estimator.warm_start and not (incremental and estimator._continues):
         if set(classes) != set(estimator.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same "

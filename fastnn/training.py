@@ -56,11 +56,7 @@ class Trainer:
         self.architecture, self.random_state = architecture, random_state
         n_rows = problem.n_train
         self.batch_size = batch_size(estimator, n_rows)
-        if architecture.norm == "batch" and self.batch_size == 1:
-            raise ValueError(
-                "batch_norm has no statistics of one sample: give more samples and a "
-                "batch_size of at least 2, or use layer_norm."
-            )
+        check_batch(architecture, self.batch_size)
         step = options.training_of(estimator, objective, problem, architecture.n_hidden)
         flops = 6.0 * architecture.n_params * self.batch_size
         plan = Plan(
@@ -323,7 +319,8 @@ class Trainer:
 
     def attributes(self):
         """Return the fitted attributes as they are now."""
-        return weights.views(self._theta_now(), self.architecture)
+        lists = weights.views(self._theta_now(), self.architecture)
+        return {**lists, "out_activation_": self.architecture.output}
 
     def epochs_done(self):
         """Return how many whole epochs this trainer has finished."""
@@ -413,6 +410,15 @@ def schedule_of(estimator):
         )
 
     return factors
+
+
+def check_batch(architecture, size):
+    """Raise if batch normalisation would see one sample at a time."""
+    if architecture.norm == "batch" and size == 1:
+        raise ValueError(
+            "batch_norm has no statistics of one sample: give more samples and a "
+            "batch_size of at least 2, or use layer_norm."
+        )
 
 
 def batch_size(estimator, n):

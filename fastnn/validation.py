@@ -26,7 +26,10 @@ class Validation:
     Y : ndarray of shape (n, n_targets)
         Encoded, never smoothed.
     weight : ndarray of shape (n,), or None
+        Class weights included.
     X, y : what a scorer gets
+    user_weight : ndarray of shape (n,), or None
+        Weights without the classes', for scorers: a metric is what its name says.
     """
 
     rows: object
@@ -35,6 +38,7 @@ class Validation:
     weight: np.ndarray | None
     X: object
     y: np.ndarray
+    user_weight: np.ndarray | None = None
 
 
 def split(estimator, objective, problem):
@@ -46,12 +50,18 @@ def split(estimator, objective, problem):
         random_state = estimator._split_seed
     codes = problem.Y.argmax(axis=1) if problem.Y.shape[1] > 1 else problem.Y[:, 0]
     stratify = codes if _is_stratified(estimator, objective, codes) else None
-    train, held_out = train_test_split(
-        np.arange(problem.rows.n, dtype=np.int64),
-        random_state=random_state,
-        test_size=estimator.validation_fraction,
-        stratify=stratify,
-    )
+    try:
+        train, held_out = train_test_split(
+            np.arange(problem.rows.n, dtype=np.int64),
+            random_state=random_state,
+            test_size=estimator.validation_fraction,
+            stratify=stratify,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping with validation_fraction={estimator.validation_fraction} "
+            f"of {problem.rows.n} samples: {error}"
+        ) from error
     if len(held_out) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' "
@@ -71,6 +81,7 @@ def split(estimator, objective, problem):
         None if weight is None else weight[held_out],
         problem.X[held_out],
         problem.y[held_out],
+        None if problem.user_weight is None else problem.user_weight[held_out],
     )
 
 
@@ -138,9 +149,11 @@ class Validator:
         fitted = copy.copy(self.estimator)
         fitted.__dict__.pop("feature_names_in_", None)  # data.X has none
         weights.Shared(theta, network.architecture).publish(fitted)
+        fitted.out_activation_ = network.architecture.output  # labels are read by it
         data = self.validation
-        weighs = data.weight is not None and _takes_weights(self._scorer)
-        options = {"sample_weight": data.weight} if weighs else {}
+        weight = data.user_weight
+        weighs = weight is not None and _takes_weights(self._scorer)
+        options = {"sample_weight": weight} if weighs else {}
         return float(self._scorer(fitted, data.X, data.y, **options))
 
 

@@ -336,3 +336,11 @@ def test_messages_say_what_to_do():
             error = error_of(pickle.loads(state).set_params(**params).fit, X, y)
             assert error is not None, params
             assert remedy.search(str(error)), str(error)
+
+
+@pytest.mark.parametrize("name", ["epsilon", "norm_epsilon"])
+def test_an_epsilon_that_vanishes_is_named(name):
+    """1e-60 is a number for the parameter's check, and 0 in float32."""
+    X, y = make_data("multiclass")
+    with pytest.raises(ValueError, match=f"{name}=1e-60 is 0 in float32"):
+        MLPEstimator(max_iter=1, **{name: 1e-60}).fit(X, y)

@@ -84,21 +84,37 @@ def test_memory_that_is_kept_is_bounded():
     for n in (1, 7, 50, 97):
         for hidden in ((3,), (4,), (5,)):
             fitted(hidden)[0].predict(X[:n])
-    networks = prediction._kept.networks
+    networks = prediction._kept.__dict__
     assert 0 < len(networks) <= prediction._MOST_KEPT
     assert all(net.arena.size <= prediction._KEPT_SIZE for net in networks.values())
     seen = []
-    worker = threading.Thread(
-        target=lambda: (
-            model.predict(X),
-            seen.extend(prediction._kept.networks.items()),
-        )
-    )
+
+    def predict():
+        model.predict(X)
+        seen.extend(prediction._kept.__dict__.values())
+
+    worker = threading.Thread(target=predict)
     worker.start()
     worker.join()
     mine = {id(net) for net in networks.values()}
     assert seen
     assert not mine & {id(net) for net in seen}
+
+
+def test_a_prediction_within_a_prediction(monkeypatch):
+    """What a signal handler predicts does not change what it interrupted."""
+    model, X = fitted()
+    other, _ = fitted(activation="tanh")
+    want = model.predict_proba(X[:5]).copy()
+    run = prediction._run
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(prediction, "_run", run)
+        other.predict(X[:5])
+        return run(*arguments)
+
+    monkeypatch.setattr(prediction, "_run", interrupted)
+    np.testing.assert_array_equal(model.predict_proba(X[:5]), want)
 
 
 def test_threads_start_when_predictions_have_taken_a_while():
