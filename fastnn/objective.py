@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .parameters import quantiles
+from .targets import threshold_of
 from .variants import (
     CLASSIFICATION_LOSSES,
     CODED_LOSSES,
@@ -39,7 +40,7 @@ class Objective:
     @property
     def threshold(self):
         """The output above which a label holds."""
-        return 0.5 if self.output in ("logistic", "softmax") else 0.0
+        return threshold_of(self.output)
 
 
 def resolve(estimator, kind, n_targets):

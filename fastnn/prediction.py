@@ -18,8 +18,8 @@ from .variants import OUTPUTS
 BLOCK_ROWS = (6, 96, 1536)
 _IN_ORDER = np.empty(0, np.int64)
 # Memory that a thread keeps for its next predictions: numbers in an arena, and arenas.
-_KEPT_SIZE = 2**19
-_MOST_KEPT = 4
+_KEPT_SIZE = 2**18
+_MOST_KEPT = 2
 _kept = threading.local()
 
 
