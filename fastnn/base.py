@@ -234,6 +234,8 @@ class BaseMLP(
             In the order of `classes_`. For multilabel, each label's probability.
         """
         outputs = self._outputs(X)
+        if self.out_activation_ == "softmax" and len(self.classes_) > 1:
+            return outputs
         multilabel = targets.kind_of(self) == "multilabel"
         if len(self.classes_) == 1 and not multilabel:
             return np.ones_like(outputs[:, :1])

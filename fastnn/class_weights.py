@@ -3,7 +3,6 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import compute_class_weight
 
 
 def tables(class_weight, classes, y):
@@ -40,10 +39,10 @@ def of_samples(found, y):
     """Return each sample's weight in float64: the product over the columns of y."""
     product = 1.0
     for table, column in zip(found, _columns(y), strict=True):
-        labels, places = np.unique(column, return_inverse=True)
+        labels = np.unique(column)
         # A class that "balanced" never met has no weight of its own.
         weights = [table.get(label, 1.0) for label in labels.tolist()]
-        product = product * np.array(weights, float)[places]
+        product = np.array(weights, float)[np.searchsorted(labels, column)] * product
     return product
 
 
@@ -55,8 +54,9 @@ def _columns(y):
 
 
 def _balanced(column):
-    classes = np.unique(column)
-    weights = compute_class_weight("balanced", classes=classes, y=column)
+    """Return n / (number of classes * rows of the class), scikit-learn's "balanced"."""
+    classes, counts = np.unique(column, return_counts=True)
+    weights = len(column) / (len(classes) * counts)
     return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 

@@ -32,7 +32,7 @@ def transaction(estimator):
         stream = before.get("_random_state")
     if not isinstance(stream, np.random.RandomState):
         stream = None
-    place = stream.get_state() if stream is not None else None
+    place = stream.get_state(legacy=False) if stream is not None else None
     try:
         yield
     except BaseException as error:

@@ -5,10 +5,11 @@ import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
 from . import options, threads, weights
+from .epochs import EpochKernel
 from .kernels import layout as at
 from .network import Network
 from .plan import Plan
-from .training import EpochKernel, check_batch
+from .training import check_batch
 
 
 class Function:

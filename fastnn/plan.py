@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels import _host, normalization
+from .kernels import _host, normalization, row_pass, team
 from .kernels import layout as at
-from .units import is_deep, units_of
+from .units import couples_rows, is_deep, units_of
 from .variants import ACTIVATIONS, SOLVERS
 
 # Bytes of activations and deltas that rows may take on their way through all
@@ -20,6 +20,9 @@ _BLOCK_BYTES = 64 * 1024 * 1024
 _BLOCK_FLOPS = 10**10
 # A stride that is a multiple of this makes rows compete for the same cache lines.
 _CONFLICT_BYTES = 512
+# Shares of a mini-batch's rows; the work that is worth so many; and the rows of a
+# share that the products still work well with.
+_SHARES = ((4, 6e6, 64), (2, 1e6, 16))
 _NORMS = {"": at.NO_NORM, "layer": at.LAYER_NORM, "batch": at.BATCH_NORM}
 
 
@@ -120,12 +123,18 @@ class Plan:
         header[at.N_OUTPUTS] = sizes[-1]
         header[at.N_TARGETS] = training.n_targets if self.trains else 1
         header[at.PANEL] = _host.panel_width(self.dtype.itemsize)
+        header[at.N_SHARES] = self._n_shares(batch_size, sparse)
+        if header[at.N_SHARES] > 1:
+            n_workers = min(n_workers, int(header[at.N_SHARES]))
         header[at.N_WORKERS] = n_workers
         header[at.SPARSE] = sparse
         header[at.NORM] = _NORMS[architecture.norm]
         header[at.ROW_PHASES] = header[at.WEIGHT_PHASES] = 1
         if self.trains:
             header[at.WEIGHTED] = training.weighted
+            header[at.BATCH_FIRST] = training.weighted or couples_rows(
+                architecture, training
+            )
             header[at.WEIGHT_PHASES] = max(
                 training.weight_phases, 2 if self._has_other_parts() else 1
             )
@@ -139,6 +148,25 @@ class Plan:
         self._lay_out_arena(header, layers, batch_size)
         self._set_units(header, layers, hidden)
         self._assemble(header, layers)
+
+    def _n_shares(self, rows, sparse):
+        """Return how many shares of a batch's rows sum gradients of their own.
+
+        It must not depend on the number of workers, see `kernels.gradients`. Sums of
+        shares pay where there are fewer weights than numbers that rows leave behind:
+        what crosses between cores is the one or the other.
+        """
+        architecture = self.architecture
+        if not self.trains or sparse or is_deep(architecture, self.training):
+            return 1
+        flops = 6 * architecture.n_params * rows
+        numbers = rows * (architecture.sizes[0] + 2 * sum(architecture.sizes[1:]))
+        if 2 * architecture.n_params > numbers:
+            return 1
+        for n, least_flops, least_rows in _SHARES:
+            if flops >= least_flops and rows >= n * least_rows:
+                return n
+        return 1
 
     def _has_other_parts(self):
         """Return whether there are parameters besides weights and biases."""
@@ -257,7 +285,7 @@ class Plan:
         header[at.SLOT0] = regions.take(n_packed * self.n_slots)
         if self.training.average:
             header[at.AVERAGE0] = regions.take(n_packed)
-        header[at.G0] = regions.take(n_packed)
+        header[at.G0] = regions.take(n_packed * header[at.N_SHARES])
         if self.training.l1:
             header[at.ORTHANT0] = regions.take(n_packed)
         for layer in layers[1:]:
@@ -346,6 +374,8 @@ class Plan:
         phased = header[at.WEIGHT_PHASES] > 1
         sparse = bool(header[at.SPARSE])
         units = units_of(self.architecture, self.training, sparse, phased, hidden)
+        if header[at.N_SHARES] > 1:
+            units[at.ROW_PASS] = row_pass.summing_row_pass
         for field, unit in units.items():
             header[field] = unit.address(self.dtype)
         for layer, name in zip(layers, self.architecture.activations, strict=False):
@@ -361,9 +391,11 @@ class Plan:
         header[at.SHARES] = header[at.TILES] + self.tiles.size
         header[at.N_PARTS] = len(self.parts)
         header[at.PARTS] = header[at.SHARES] + shares.size
+        header[at.SYNC] = header[at.PARTS] + self.parts.size + team.GAP
+        meeting = np.zeros(team.GAP + team.size_of(header[at.N_WORKERS]), np.int64)
         self.n_matrices = len(layers)
         tables = (header, layers.ravel(), self.tiles.ravel(), shares)
-        self.net = np.concatenate((*tables, self.parts.ravel())).astype(np.int64)
+        self.net = np.concatenate((*tables, self.parts.ravel(), meeting))
 
 
 def _share(probability):

@@ -1,5 +1,6 @@
 """Outputs of a network for many rows."""
 
+import functools
 import threading
 import time
 
@@ -7,8 +8,8 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from . import threads, weights
+from .kernels import layout, training
 from .kernels import layout as at
-from .kernels import training
 from .network import Network, Rows, for_kernels
 from .plan import cached_plan
 from .variants import OUTPUTS
@@ -17,6 +18,7 @@ from .variants import OUTPUTS
 # small. Outputs do not depend on it.
 BLOCK_ROWS = (6, 96, 1536)
 _IN_ORDER = np.empty(0, np.int64)
+_NO_COLUMNS = np.empty(0, np.int32)
 # Memory that a thread keeps for its next predictions: numbers in an arena, and arenas.
 _KEPT_SIZE = 2**18
 _MOST_KEPT = 2
@@ -60,7 +62,7 @@ def _validate(estimator, X, dtype):
         and X.shape[0] > 0
         and X.shape[1] == estimator.n_features_in_
         and not hasattr(estimator, "feature_names_in_")
-        and np.isfinite(X).all()
+        and np.count_nonzero(np.isfinite(X)) == X.size  # sooner than .all()
     ):
         return X
     X = validate_data(
@@ -85,46 +87,72 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     -------
     ndarray of shape (n, n_outputs)
     """
-    rows = Rows(X)
-    flops = 2.0 * architecture.n_params * rows.n
+    n, n_features = X.shape
+    sparse = not isinstance(X, np.ndarray)
+    if sparse:
+        arrays = Rows(X).arrays
+    else:
+        arrays = (X.reshape(-1), _NO_COLUMNS, _starts(n_features))
+    flops = 2.0 * architecture.n_params * n
     wanted = threads.count(n_threads, flops / 10)
     n_workers = wanted if wanted > 1 and threads.pays_to_start(flops) else 1
-    fitting = [size for size in BLOCK_ROWS if size >= rows.n]
-    plan = cached_plan(
-        architecture,
-        theta.dtype,
-        n_workers=n_workers,
-        sparse=rows.sparse,
-        batch_size=fitting[0] if fitting else BLOCK_ROWS[-1],
-        hidden=hidden,
-    )
-    network = _take(plan)
-    network.set_parameters(theta)
-    width = architecture.sizes[-1 if hidden is None else hidden + 1]
-    start = time.perf_counter()
-    result = _run(network, rows, _IN_ORDER, width)
-    if n_workers < wanted:
+    batch_size = next((size for size in BLOCK_ROWS if size >= n), BLOCK_ROWS[-1])
+    key = (architecture, theta.dtype, n_workers, sparse, batch_size, hidden)
+    ready = _kept.__dict__.get(key)  # the thread's own from an earlier call
+    if ready is None or ready.is_busy:
+        ready = _Ready(*key)
+        _keep(key, ready)
+    ready.is_busy = True  # a signal handler that predicts gets another
+    ready.pack(ready.net, ready.arena, theta, ready.place)
+    out = np.empty((n, ready.width), theta.dtype)
+    arguments = (ready.net, ready.arena, *arrays, _IN_ORDER, out.reshape(-1), n)
+    start = time.perf_counter() if n_workers < wanted else None
+    _run(ready.serial, theta.dtype, n_workers, arguments)
+    if start is not None:
         threads.note_serial(time.perf_counter() - start)
-    _put_back(network)
-    return result
+    ready.is_busy = False
+    return out
 
 
-def _take(plan):
-    """Return memory for a plan: the thread's own from an earlier call, if it is free.
+class _Ready:
+    """A network that only predicts, and all that a call would have to look up.
 
     Nothing of an earlier call is read: parameters and rows are written anew, and
     padding is never written to.
     """
-    network = _kept.__dict__.pop(plan, None)
-    return Network(plan) if network is None else network
+
+    __slots__ = ("arena", "is_busy", "net", "pack", "place", "serial", "width")
+
+    def __init__(self, architecture, dtype, n_workers, sparse, batch_size, hidden):
+        plan = cached_plan(
+            architecture,
+            dtype,
+            n_workers=n_workers,
+            sparse=sparse,
+            batch_size=batch_size,
+            hidden=hidden,
+        )
+        network = Network(plan)
+        self.net, self.arena = network.net, network.arena
+        self.pack, self.place = layout.pack[dtype], int(plan.net[at.P0])
+        self.serial = training.predict_serial[dtype]
+        self.width = architecture.sizes[-1 if hidden is None else hidden + 1]
+        self.is_busy = False
 
 
-def _put_back(network):
-    """Keep memory for the thread's next call, if it is small."""
-    if network.arena.size <= _KEPT_SIZE:
-        if len(_kept.__dict__) >= _MOST_KEPT:
-            _kept.__dict__.clear()
-        _kept.__dict__[network.plan] = network
+def _keep(key, ready):
+    """Keep memory for the thread's next calls, if it is small."""
+    if ready.arena.size > _KEPT_SIZE:
+        return
+    if len(_kept.__dict__) >= _MOST_KEPT:
+        _kept.__dict__.clear()
+    _kept.__dict__[key] = ready
+
+
+@functools.lru_cache(maxsize=64)
+def _starts(n_features):
+    """Return what `Rows` tells the kernels of dense rows."""
+    return np.array([n_features], np.int64)
 
 
 def outputs_of(network, rows, order, raw=False):
@@ -133,13 +161,19 @@ def outputs_of(network, rows, order, raw=False):
     raw : bool
         Whether to leave out the output activation.
     """
-    output = int(network.net[at.OUTPUT])
+    net, dtype = network.net, network.dtype
+    n = order.size or rows.n
+    out = np.empty((n, network.architecture.sizes[-1]), dtype)
+    arguments = (net, network.arena, *rows.arrays, order, out.reshape(-1), n)
+    output = int(net[at.OUTPUT])
     if raw:
-        network.net[at.OUTPUT] = output_identity_address(network.dtype)
+        net[at.OUTPUT] = output_identity_address(dtype)
     try:
-        return _run(network, rows, order, network.architecture.sizes[-1])
+        serial = training.predict_serial[dtype]
+        _run(serial, dtype, int(net[at.N_WORKERS]), arguments)
     finally:
-        network.net[at.OUTPUT] = output
+        net[at.OUTPUT] = output
+    return out
 
 
 def output_identity_address(dtype):
@@ -147,14 +181,9 @@ def output_identity_address(dtype):
     return OUTPUTS["identity"].forward.address(dtype)
 
 
-def _run(network, rows, order, k):
-    """Call the kernels, in parallel if that pays and is safe."""
-    n = order.size or rows.n
-    out = np.empty(n * k, network.dtype)
-    arguments = (network.net, network.arena, *rows.arrays, order, out, n)
-    n_workers = int(network.net[at.N_WORKERS])
+def _run(serial, dtype, n_workers, arguments):
+    """Call the kernel, in parallel if that pays and is safe."""
     if n_workers == 1 or not threads.run_parallel(
-        training.predict_parallel[network.dtype], n_workers, arguments
+        training.predict_parallel[dtype], n_workers, arguments
     ):
-        training.predict_serial[network.dtype](*arguments)
-    return out.reshape(n, k)
+        serial(*arguments)

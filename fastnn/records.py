@@ -77,13 +77,23 @@ class History:
     n_iter: int = 0
     curves: dict = field(default_factory=dict)
 
-    def record(self, loss, score, tol, theta):
-        """Add an epoch; `score` is None without early stopping."""
-        if score is None:
+    def extend(self, losses, n_rows, *others):
+        """Add epochs of n_rows samples; `others` in the order of `CURVES`."""
+        self.loss_curve += losses
+        self.n_iter += len(losses)
+        self.t += n_rows * len(losses)
+        for name, value in zip(CURVES, others, strict=True):
+            self.curves[name] += [value] * len(losses)
+
+    def watch_losses(self, losses, tol):
+        """Count epochs without improvement of the training loss."""
+        for loss in losses:
             stalled = loss > self.best_loss - tol
             self.no_improvement = self.no_improvement + 1 if stalled else 0
             self.best_loss = min(self.best_loss, loss)
-            return
+
+    def watch_score(self, score, tol, theta):
+        """Count epochs without improvement of the validation score."""
         self.validation_scores.append(score)
         stalled = not score >= self.best_score + tol  # a NaN is no improvement
         self.no_improvement = self.no_improvement + 1 if stalled else 0
@@ -102,11 +112,6 @@ class History:
         for name in CURVES:
             curve = self.curves.setdefault(name, [])
             curve += [np.nan] * (len(self.loss_curve) - len(curve))
-
-    def record_curves(self, *values):
-        """Add an epoch's other numbers, in the order of `CURVES`."""
-        for name, value in zip(CURVES, values, strict=True):
-            self.curves[name].append(value)
 
     def mark(self):
         """Return what `back_to` needs to forget all that comes after."""

@@ -81,7 +81,8 @@ def encode(estimator, objective, y, dtype):
     codes = np.searchsorted(estimator.classes_, y)
     if objective.codes or objective.n_outputs == 1:
         return codes.astype(dtype).reshape(-1, 1)
-    return (codes[:, None] == np.arange(objective.n_outputs)).astype(dtype)
+    Y = np.empty((len(codes), objective.n_outputs), dtype)
+    return np.equal(codes[:, None], np.arange(objective.n_outputs), out=Y)
 
 
 def smooth(objective, Y, share):
@@ -95,7 +96,7 @@ def smooth(objective, Y, share):
         return Y
     excluding = objective.kind != "multilabel" and Y.shape[1] > 1
     others = Y.shape[1] - 1 if excluding else 1
-    return (Y * (1.0 - share) + (1.0 - Y) * (share / others)).astype(Y.dtype)
+    return np.where(Y > 0, Y.dtype.type(1.0 - share), Y.dtype.type(share / others))
 
 
 def _encode_values(objective, y, dtype):

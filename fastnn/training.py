@@ -7,16 +7,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import options, randomness, schedules, threads, weights
+from .epochs import SerialCalls, SharedCalls, can_stream
 from .kernels import layout as at
-from .kernels import training
 from .network import Network, Rows, for_kernels
 from .plan import Plan
 from .records import KERNEL_NUMBERS, Done, new_state, state_numbers, state_of
 from .validation import Validator
 
-# A kernel cannot be interrupted. Work is handed to it in slices of at most this
-# many floating-point operations, some 50 ms for one slow core.
-_FLOPS_PER_CALL = 1.0e9
 _OF_SGD_ALONE = ("invscaling", "adaptive")
 
 
@@ -68,7 +65,6 @@ class Trainer:
             training=step,
         )
         self.network = Network(plan, n_rows)
-        self._kernel = EpochKernel(self.network)
         self._averages = step.average
         self._disturbs = step.disturbs
         self._schedule = schedule_of(estimator)
@@ -79,12 +75,13 @@ class Trainer:
         self._validator = None
         if problem.validation is not None:
             self._validator = Validator(estimator, objective, problem.validation)
+        self._calls = self._make_calls()
         self._saved = [self._live().copy(), self._live().copy()]
         self._done = self._mark(0, 0)
         # Where the random stream was: an interrupt goes back there and draws the
         # permutations of whole epochs again.
         continues = estimator._continues and estimator.shuffle
-        self._stream = random_state.get_state() if continues else None
+        self._stream = random_state.get_state(legacy=False) if continues else None
 
     def _set_state(self, theta, state):
         """Put parameters and what the solver knows into the network."""
@@ -127,6 +124,40 @@ class Trainer:
             self._order = np.arange(problem.n_train, dtype=np.int64)
         self._shuffled = self._order
 
+    def _make_calls(self):
+        """Return what calls the kernels."""
+        estimator = self.estimator
+        if int(self.network.net[at.N_WORKERS]) > 1:
+            return SharedCalls(self.network)
+        target = estimator.target_loss
+        return SerialCalls(
+            self.network,
+            self._order,
+            streams=estimator.shuffle
+            and can_stream(self.random_state)
+            and not self._sees_each_epoch(),
+            onward=not estimator._continues,
+            limits=(
+                estimator.tol,
+                estimator.n_iter_no_change,
+                -np.inf if target is None else target,
+            ),
+        )
+
+    def _sees_each_epoch(self):
+        """Return whether something happens between two epochs that Python must do."""
+        estimator = self.estimator
+        moves = follows_schedule(estimator) and estimator.learning_rate != "constant"
+        return bool(
+            moves
+            or self._schedule is not None
+            or self._validator is not None
+            or self._disturbs
+            or estimator.augmentation is not None
+            or estimator.verbose
+            or self.history.best_loss is None
+        )
+
     def _live(self):
         """Return parameters, slots and averages where the kernels change them."""
         net = self.network.net
@@ -139,23 +170,20 @@ class Trainer:
         continue exactly start from the rows' own order, so that nothing but the
         generator's state has to be kept between calls.
         """
-        permutation = self._draw_permutation()
-        if not self.estimator._continues:
-            self._shuffled = self._shuffled[permutation]
-        elif self.problem.train is None:
-            self._shuffled = permutation
-        else:
-            self._shuffled = self._order[permutation]
+        if self._shuffled is self._order:
+            self._shuffled = self._order.copy()
+        elif self.estimator._continues:
+            self._shuffled[:] = self._order
+        self.random_state.shuffle(self._shuffled)
 
-    def _draw_permutation(self):
-        permutation = np.arange(self._order.size, dtype=np.int64)
-        self.random_state.shuffle(permutation)
-        return permutation
+    def prepare(self, n_epochs, watched=False):
+        """Make ready to train for so many epochs, or for as many as one call may.
 
-    def train_epoch(self):
-        """Train on every row once and return the mean loss."""
-        estimator, hyper = self.estimator, self.network.hyper
-        if estimator.shuffle:
+        watched : bool
+            Whether someone wants to see every epoch.
+        """
+        estimator, hyper, calls = self.estimator, self.network.hyper, self._calls
+        if estimator.shuffle and not calls.streams:
             self._shuffle()
         seed = getattr(estimator, "_noise_seed", 0)
         if self._disturbs:
@@ -169,9 +197,26 @@ class Trainer:
         if self._schedule is not None:
             n_batches = hyper.size - at.N_HYPER
             hyper[at.N_HYPER :] *= self._schedule(self.state.epochs, n_batches)
-        self._kernel(*self._rows.arrays, *self._targets, self._shuffled)
-        count = hyper[at.LOSS_COUNT]
-        return float(hyper[at.LOSS_SUM] / count) if count else 0.0
+        history = self.history
+        if watched or self._sees_each_epoch():
+            n_epochs = 1
+        calls.prepare(
+            (*self._rows.arrays, *self._targets),
+            self._shuffled,
+            self.random_state,
+            n_epochs,
+            (history.best_loss, history.no_improvement),
+        )
+
+    def take(self):
+        """Record what a call has trained; return whether training is over."""
+        losses = self._calls.losses()
+        if not np.isfinite(losses[-1]):
+            raise ValueError(self._divergence_message(losses[-1], len(losses)))
+        self._record(losses, self._validator and self.validate())
+        stop = self._should_stop()
+        self._commit(len(losses))
+        return stop
 
     def validate(self):
         """Return loss and score on the validation samples."""
@@ -187,49 +232,48 @@ class Trainer:
 
     def run(self, n_epochs, reporter, incremental=False):
         """Train until a reason to stop is found."""
-        for _ in range(n_epochs):
+        stop, most = False, 1 if incremental else n_epochs
+        while not stop:
             reporter.begin_epoch()
-            loss = self.train_epoch()
-            if not np.isfinite(loss):
-                raise ValueError(self._divergence_message(loss))
-            validated = None if self._validator is None else self.validate()
-            self._record(loss, validated)
-            stop = self._should_stop()
-            self._commit()
+            self.prepare(most - self.epochs_done(), watched=reporter.active)
+            self._calls()
+            stop = self.take()
             if reporter.end_epoch(self.attributes) or stop or incremental:
                 break
-            if self._done.n_epochs == n_epochs:
+            if self.epochs_done() == n_epochs:
                 self._warn_about_max_iter(n_epochs)
+                break
 
-    def _record(self, loss, validated):
-        """Add an epoch to the history, and print it."""
+    def _record(self, losses, validated):
+        """Add epochs to the history, and print the last one."""
         history, estimator = self.history, self.estimator
-        history.loss_curve.append(loss)
-        history.n_iter += 1
-        history.t += self.problem.n_train
-        self.state.epochs += 1
+        self.state.epochs += len(losses)
         validation_loss, score = (np.nan, None) if validated is None else validated
-        if estimator.verbose:
-            print(f"Iteration {history.n_iter}, loss = {loss:.8f}")
-            if score is not None:
-                print(f"Validation score: {score:f}")
-        history.record_curves(
+        history.extend(
+            losses,
+            self.problem.n_train,
             validation_loss,
             np.nan if score is None else score,
             float(self.network.hyper[-1]),
         )
-        stops = estimator.early_stopping
-        history.record(loss, score if stops else None, estimator.tol, self._theta_now)
+        if estimator.verbose:
+            print(f"Iteration {history.n_iter}, loss = {losses[-1]:.8f}")
+            if score is not None:
+                print(f"Validation score: {score:f}")
+        if estimator.early_stopping:
+            history.watch_score(score, estimator.tol, self._theta_now)
+        else:
+            history.watch_losses(losses, estimator.tol)
 
-    def _commit(self):
-        """Keep the epoch.
+    def _commit(self, n_epochs):
+        """Keep the epochs since the last commit.
 
-        It counts from the assignment to `_done` on: an interrupt finds either the
-        epoch before or this one, whole.
+        They count from the assignment to `_done` on: an interrupt finds either the
+        epochs before or these, whole.
         """
         copy = 1 - self._done.copy
         self._saved[copy][:] = self._live()
-        self._done = self._mark(self._done.n_epochs + 1, copy)
+        self._done = self._mark(self._done.n_epochs + n_epochs, copy)
 
     def _mark(self, n_epochs, copy):
         numbers = state_numbers(self.state, self.network.hyper)
@@ -299,10 +343,10 @@ class Trainer:
             stacklevel=4,
         )
 
-    def _divergence_message(self, loss):
+    def _divergence_message(self, loss, n_epochs):
         return (
             "Solver produced non-finite parameter weights. The loss became "
-            f"{loss} in epoch {self.history.n_iter + 1} with learning rate "
+            f"{loss} in epoch {self.history.n_iter + n_epochs} with learning rate "
             f"{self.state.rate:g}. The input data may contain large values and need "
             "to be preprocessed (for instance by StandardScaler), or "
             "learning_rate_init may be too large."
@@ -332,7 +376,7 @@ class Trainer:
             return
         self.random_state.set_state(self._stream)
         for _ in range(self._done.n_epochs):
-            self._draw_permutation()
+            self.random_state.shuffle(self._order.copy())
 
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""
@@ -347,42 +391,6 @@ class Trainer:
             averaged = (theta.copy(), live)
         slots = self.network.get_slots()
         return theta, state_of(self.state, done.numbers, slots=slots, averaged=averaged)
-
-
-class EpochKernel:
-    """Calls the training kernel for an epoch, in slices that Ctrl-C can part.
-
-    Parameters
-    ----------
-    network : Network
-    """
-
-    def __init__(self, network):
-        self.network = network
-        net = network.net
-        self.n_blocks = network.n_blocks()
-        flops = 6.0 * network.n_params * int(net[at.BLOCK])
-        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / flops))
-        self.twins = threads.Twins(
-            training.train_serial,
-            training.train_parallel,
-            network.dtype,
-            int(net[at.N_WORKERS]),
-            flops,
-        )
-
-    def __call__(self, *data):
-        """Train on all blocks.
-
-        data : X's three arrays, targets, weights and order, as the kernel has them
-        """
-        network = self.network
-        hyper = network.hyper
-        hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        arguments = (network.net, network.arena, hyper, *data)
-        for first in range(0, self.n_blocks, self.blocks_per_call):
-            last = min(first + self.blocks_per_call, self.n_blocks)
-            self.twins.run(arguments, first, last)
 
 
 def follows_schedule(estimator):

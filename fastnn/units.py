@@ -76,7 +76,7 @@ _NORM_TRAINED = {
 
 def _units_of_training(architecture, step, is_sparse, phased):
     solver, loss = SOLVERS[step.solver], step.loss
-    couples = architecture.norm == "batch" or step.mixup
+    couples = couples_rows(architecture, step)
     units = {
         at.LOSS: loss.unit,
         at.TARGETS: mixing.mixed_targets if step.mixup else row_pass.gather_targets,
@@ -87,6 +87,7 @@ def _units_of_training(architecture, step, is_sparse, phased):
         at.BEGIN_BATCH: training.begin_deep_batch if couples else training.begin_batch,
         at.END_BLOCK: training.end_block,
         at.END_BATCH: training.end_batch,
+        at.TRAIN_SERIAL: training.train_serial,
     }
     if is_sparse:
         units[at.SPARSE_GRADIENT] = sparse.add_sparse_gradient
@@ -120,6 +121,11 @@ def _units_of_phases(architecture, step):
         at.AVERAGE: (step.average, penalties.average_phase),
     }
     return {field: unit for field, (use, unit) in asked.items() if use}
+
+
+def couples_rows(architecture, step):
+    """Return whether what happens to a row depends on the others of its batch."""
+    return architecture.norm == "batch" or step.mixup
 
 
 def is_deep(architecture, step):

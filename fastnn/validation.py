@@ -3,15 +3,17 @@
 import copy
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
 
 import numpy as np
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import _approximate_mode
 
 from . import targets, weights
 from .prediction import outputs_of
-
-_ALL = np.empty(0, np.int64)
 
 
 @dataclass
@@ -27,7 +29,10 @@ class Validation:
         Encoded, never smoothed.
     weight : ndarray of shape (n,), or None
         Class weights included.
-    X, y : what a scorer gets
+    X : ndarray or CSR matrix
+        What `rows` was made of: `order` counts its rows.
+    y : ndarray of shape (n,) or (n, n_outputs)
+        What a scorer gets.
     user_weight : ndarray of shape (n,), or None
         Weights without the classes', for scorers: a metric is what its name says.
     """
@@ -40,6 +45,11 @@ class Validation:
     y: np.ndarray
     user_weight: np.ndarray | None = None
 
+    @cached_property
+    def samples(self):
+        """The rows of X that a scorer gets; a copy, which others do not pay for."""
+        return self.X[self.order] if self.order.size else self.X
+
 
 def split(estimator, objective, problem):
     """Set validation samples aside, as scikit-learn splits them for the same seed."""
@@ -51,11 +61,8 @@ def split(estimator, objective, problem):
     codes = problem.Y.argmax(axis=1) if problem.Y.shape[1] > 1 else problem.Y[:, 0]
     stratify = codes if _is_stratified(estimator, objective, codes) else None
     try:
-        train, held_out = train_test_split(
-            np.arange(problem.rows.n, dtype=np.int64),
-            random_state=random_state,
-            test_size=estimator.validation_fraction,
-            stratify=stratify,
+        train, held_out = _split_rows(
+            problem.rows.n, estimator.validation_fraction, random_state, stratify
         )
     except ValueError as error:
         raise ValueError(
@@ -79,10 +86,62 @@ def split(estimator, objective, problem):
         held_out,
         problem.Y[held_out],
         None if weight is None else weight[held_out],
-        problem.X[held_out],
+        problem.X,
         problem.y[held_out],
         None if problem.user_weight is None else problem.user_weight[held_out],
     )
+
+
+def _split_rows(n, fraction, random_state, codes):
+    """Return the rows to train on and those held out, as `train_test_split` does.
+
+    The numbers are the same for the same seed; memory is not: what is drawn is not
+    drawn into Python lists, nor copied.
+
+    codes : vector, or None
+        Classes whose proportions are kept.
+    """
+    splitter = ShuffleSplit if codes is None else StratifiedShuffleSplit
+    splitter = splitter(1, test_size=fraction, random_state=random_state)
+    if codes is None:
+        parts = next(splitter.split(range(n)))
+    else:
+        labels, counts = np.unique(codes, return_counts=True)
+        n_held_out = ceil(fraction * n)
+        if counts.min() < 2 or min(n_held_out, n - n_held_out) < len(counts):
+            next(splitter.split(codes, codes))  # raises, and says what is wrong
+        parts = _stratified_rows(
+            np.searchsorted(labels, codes).astype(np.min_scalar_type(len(labels))),
+            counts,
+            (n - n_held_out, n_held_out),
+            check_random_state(random_state),
+        )
+    return [np.asarray(part, np.int64) for part in parts]
+
+
+def _stratified_rows(codes, counts, sizes, stream):
+    """Return rows drawn from every class, `StratifiedShuffleSplit`'s numbers.
+
+    codes : vector of small integers, from 0 on
+    counts : rows of each class
+    sizes : rows of the two parts
+    """
+    first = _approximate_mode(counts, sizes[0], stream)
+    second = _approximate_mode(counts - first, sizes[1], stream)
+    rows = np.argsort(codes, kind="stable")  # class by class
+    parts = [np.empty(size, rows.dtype) for size in sizes]
+    filled = [0, 0]
+    starts = np.cumsum(counts) - counts
+    for start, count, *shares in zip(starts, counts, first, second, strict=True):
+        of_class = rows[start : start + count]
+        stream.shuffle(of_class)  # what `permutation` draws, without its copies
+        for i, share in enumerate(shares):
+            parts[i][filled[i] : filled[i] + share] = of_class[:share]
+            of_class = of_class[share:]
+            filled[i] += share
+    for part in parts:
+        stream.shuffle(part)
+    return parts
 
 
 def _is_stratified(estimator, objective, codes):
@@ -154,7 +213,7 @@ class Validator:
         weight = data.user_weight
         weighs = weight is not None and _takes_weights(self._scorer)
         options = {"sample_weight": weight} if weighs else {}
-        return float(self._scorer(fitted, data.X, data.y, **options))
+        return float(self._scorer(fitted, data.samples, data.y, **options))
 
 
 def _takes_weights(scorer):

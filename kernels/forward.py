@@ -34,9 +34,8 @@ PREDICT_PASS = Interface(
 @inner
 def share_of_rows(rows, worker, n_workers):
     """Return the first row of a worker, a multiple of the product's tile."""
-    chunk = (rows + n_workers - 1) // n_workers
-    chunk = (chunk + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
-    return min(rows, worker * chunk)
+    tiles = (rows + TILE_ROWS - 1) // TILE_ROWS
+    return min(rows, worker * tiles // n_workers * TILE_ROWS)
 
 
 @inner

@@ -45,7 +45,10 @@ from .transposition import TRANSPOSE_MATRIX
     PARTS,  # where the table of parts starts in net
     ROW_PHASES,  # barriers in the row pass
     WEIGHT_PHASES,  # barriers in the weight pass after the last block
-    LOAD,  # from here to END_BATCH, addresses of units; 0 for none
+    N_SHARES,  # of a block's rows, each with a G of its own if there are several
+    BATCH_FIRST,  # 1: rows need what begins a batch
+    SYNC,  # where the workers' meeting is recorded in net
+    LOAD,  # from here to TRAIN_WORKER, addresses of units; 0 for none
     MIX,
     DISTURB,
     PRODUCT,
@@ -77,6 +80,8 @@ from .transposition import TRANSPOSE_MATRIX
     BOUND_NORMS,  # phases of the weight pass
     AVERAGE,
     END_BATCH,
+    TRAIN_SERIAL,
+    TRAIN_WORKER,
     P0,
     SLOT0,
     G0,
@@ -102,7 +107,7 @@ from .transposition import TRANSPOSE_MATRIX
     HIDDEN,  # the layer whose outputs a prediction is about
     NORM,  # what hidden layers are normalised over: NO_NORM and so on
     HEADER,  # size of the header
-) = range(75)
+) = range(80)
 
 # A layer's record; the first starts at HEADER. Behind the layers' come those of the
 # projections on short cuts, with the fields that a product needs.
@@ -148,6 +153,8 @@ GROUP = 64
 # A tile's record: rows [FIRST_ROW, LAST_ROW) of the panel at COLUMN of a matrix; a
 # FIRST_ROW of -1 means the scale and shift of a normalised layer.
 TILE_LAYER, COLUMN, FIRST_ROW, LAST_ROW, TILE = range(5)
+
+FIRST_BLOCK, LAST_BLOCK = 1, 2  # bits of a block's stage in its mini-batch
 
 # A part's record: where its panels start in P, and its shape. A vector is one row.
 PART_START, PART_ROWS, PART_COLUMNS, PART = range(4)

@@ -15,7 +15,14 @@ one that the network needs.
 from . import layout as at
 from ._jit import inner, unit
 from ._llvm import view
-from .layout import layer_field, panel_columns, transpose_tile
+from .gradients import biases_of_tile, tile_gradient, weights_of_tile
+from .layout import (
+    FIRST_BLOCK,
+    LAST_BLOCK,
+    layer_field,
+    panel_columns,
+    transpose_tile,
+)
 from .normalization import NORM, add_norm_gradient, call_norm
 from .penalties import (
     call_phase,
@@ -24,13 +31,7 @@ from .penalties import (
     keep_orthant,
     scale_gradient,
 )
-from .weight_pass import (
-    FIRST_BLOCK,
-    LAST_BLOCK,
-    WEIGHT_PASS,
-    call_update,
-    tile_gradient,
-)
+from .weight_pass import WEIGHT_PASS, call_update
 
 
 @inner
@@ -42,20 +43,14 @@ def stretch_of(net, tile, which):
         its shift. A length of 0 means that there is none.
     """
     record = net[at.TILES] + tile * at.TILE
-    layer = net[record + at.TILE_LAYER]
-    column = net[record + at.COLUMN]
-    first, last = net[record + at.FIRST_ROW], net[record + at.LAST_ROW]
-    width = panel_columns(net, layer, column)
-    if first < 0:
+    if net[record + at.FIRST_ROW] < 0:
+        layer, column = net[record + at.TILE_LAYER], net[record + at.COLUMN]
         field = at.SCALE0 if which == 0 else at.SHIFT0
+        width = panel_columns(net, layer, column)
         return layer_field(net, layer, field) + column, width
     if which == 0:
-        start = layer_field(net, layer, at.W0) + first * width
-        start += column * layer_field(net, layer, at.FAN_IN)
-        return start, (last - first) * width
-    if first > 0 or layer_field(net, layer, at.B0) < 0:
-        return 0, 0
-    return layer_field(net, layer, at.B0) + column, width
+        return weights_of_tile(net, tile)
+    return biases_of_tile(net, tile)
 
 
 @inner

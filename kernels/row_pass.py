@@ -16,6 +16,7 @@ from .forward import (
     scratch_of,
     share_of_rows,
 )
+from .gradients import add_share_gradient
 from .layout import layer_field
 
 call_backward = activations.BACKWARD.call
@@ -152,26 +153,11 @@ def backward_rows(net, arena, first, rows):
         call_backward(address, arena, a0, below, rows * stride_below)
 
 
-@unit(ROW_PASS)
-def row_pass(
-    net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
+@inner
+def pass_rows(
+    net, arena, X, columns, starts, Y, weight, order, begin, start, stop, worker
 ):
-    """Take a worker's share of a block's rows forward and back.
-
-    Parameters
-    ----------
-    net, arena : see `layout`; OUT: activations, deltas and row losses
-    X, columns, starts : dense or CSR rows, see `loading` and `sparse`
-    Y : vector, row-major targets (n_rows, N_TARGETS)
-    weight : vector of row weights; not read unless WEIGHTED
-    order : vector of row numbers, or empty for the rows as they are
-    begin : int, where the block starts in `order`
-    rows : int, rows of the block
-    phase : int, always 0 here
-    worker : int
-    """
-    start = share_of_rows(rows, worker, net[at.N_WORKERS])
-    stop = share_of_rows(rows, worker + 1, net[at.N_WORKERS])
+    """Take rows [start, stop) of a block forward and back, as many as a cache holds."""
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         call_load(
@@ -188,3 +174,46 @@ def row_pass(
         )
         loss_and_delta(net, arena, Y, weight, order, begin, first, last - first, worker)
         backward_rows(net, arena, first, last - first)
+
+
+@unit(ROW_PASS)
+def row_pass(
+    net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
+):
+    """Take a worker's rows of a block forward and back.
+
+    Parameters
+    ----------
+    net, arena : see `layout`; OUT: activations, deltas and row losses
+    X, columns, starts : dense or CSR rows, see `loading` and `sparse`
+    Y : vector, row-major targets (n_rows, N_TARGETS)
+    weight : vector of row weights; not read unless WEIGHTED
+    order : vector of row numbers, or empty for the rows as they are
+    begin : int, where the block starts in `order`
+    rows : int, rows of the block
+    phase : int, always 0 here
+    worker : int
+    """
+    start = share_of_rows(rows, worker, net[at.N_WORKERS])
+    stop = share_of_rows(rows, worker + 1, net[at.N_WORKERS])
+    pass_rows(
+        net, arena, X, columns, starts, Y, weight, order, begin, start, stop, worker
+    )
+
+
+@unit(ROW_PASS)
+def summing_row_pass(
+    net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
+):
+    """Do the same by shares, and add each one's gradient to its own G."""
+    n_shares, n_workers = net[at.N_SHARES], net[at.N_WORKERS]
+    fresh = begin % net[at.BATCH] == 0
+    for share in range(
+        worker * n_shares // n_workers, (worker + 1) * n_shares // n_workers
+    ):
+        start = share_of_rows(rows, share, n_shares)
+        stop = share_of_rows(rows, share + 1, n_shares)
+        pass_rows(
+            net, arena, X, columns, starts, Y, weight, order, begin, start, stop, worker
+        )
+        add_share_gradient(net, arena, share, start, stop - start, fresh)

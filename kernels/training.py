@@ -11,8 +11,8 @@ from . import forward, optimizers, row_pass, weight_pass
 from . import layout as at
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
 from ._llvm import view
+from .layout import FIRST_BLOCK, LAST_BLOCK
 from .mixing import mixed_weight, row_at
-from .weight_pass import FIRST_BLOCK, LAST_BLOCK
 
 call_row_pass = row_pass.ROW_PASS.call
 call_weight_pass = weight_pass.WEIGHT_PASS.call
@@ -232,61 +232,6 @@ def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first,
                         stage,
                         phase,
                         worker,
-                    )
-            call_end(net[at.END_BLOCK], net, arena, hyper, size)
-            if stage & LAST_BLOCK:
-                call_end(net[at.END_BATCH], net, arena, hyper, rows)
-
-
-@unit(TRAIN, parallel=True)
-def train_parallel(
-    net, arena, hyper, X, columns, starts, Y, weight, order, first, last
-):
-    """Train on blocks [first, last): the twin of `train_serial` on threads."""
-    for index in range(first, last):
-        begin, rows, block = place_of_block(net, index)
-        size = min(net[at.BLOCK], rows - block)
-        stage = stage_of(block, size, rows)
-        start = begin + block
-        if stage & FIRST_BLOCK:
-            call_begin_batch(
-                net[at.BEGIN_BATCH], net, arena, hyper, weight, order, begin, rows
-            )
-        if hyper[at.WEIGHT_SUM] > 0.0:
-            for phase in range(net[at.ROW_PHASES]):
-                for worker in numba.prange(net[at.N_WORKERS]):
-                    call_row_pass(
-                        net[at.ROW_PASS],
-                        net,
-                        arena,
-                        X,
-                        columns,
-                        starts,
-                        Y,
-                        weight,
-                        order,
-                        start,
-                        size,
-                        phase,
-                        INT(worker),
-                    )
-            phases = net[at.WEIGHT_PHASES] if stage & LAST_BLOCK else 1
-            for phase in range(phases):
-                for worker in numba.prange(net[at.N_WORKERS]):
-                    call_weight_pass(
-                        net[at.WEIGHT_PASS],
-                        net,
-                        arena,
-                        hyper,
-                        X,
-                        columns,
-                        starts,
-                        order,
-                        start,
-                        size,
-                        stage,
-                        phase,
-                        INT(worker),
                     )
             call_end(net[at.END_BLOCK], net, arena, hyper, size)
             if stage & LAST_BLOCK:

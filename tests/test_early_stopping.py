@@ -10,7 +10,7 @@ from helpers import ignore_convergence, make_data
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 
-from fastnn import MLPClassifier, MLPEstimator
+from fastnn import MLPClassifier, MLPEstimator, epochs
 from fastnn.training import Trainer
 
 pytestmark = ignore_convergence
@@ -83,6 +83,7 @@ def test_weights_of_one_part_all_zero(part):
 @pytest.mark.parametrize("place", ["_record", "_should_stop", "_mark"])
 def test_interrupt_between_two_epochs(place, early_stopping, monkeypatch):
     """All records and the weights belong to the same epoch, and training goes on."""
+    monkeypatch.setattr(epochs, "_FLOPS_PER_CALL", 1)  # one epoch in each call
     X, y = make_data("multiclass", n=120, p=5)
     params = {"random_state": 0, "tol": 0.0, "n_iter_no_change": 1000}
     params |= {"early_stopping": early_stopping, "warm_start": True}
@@ -112,6 +113,77 @@ def test_interrupt_between_two_epochs(place, early_stopping, monkeypatch):
         np.testing.assert_array_equal(a, b)
     left, right = (m.set_params(max_iter=3).fit(X, y) for m in (whole, model))
     assert left.loss_curve_ == right.loss_curve_
+
+
+@pytest.mark.parametrize("place", ["prepare", "take", "_record", "_mark"])
+def test_interrupt_between_calls_of_several_epochs(place, monkeypatch):
+    """The epochs of whole calls are kept, and the random stream stands after them."""
+    X, y = make_data("multiclass", n=120, p=5)
+    params = {"random_state": 0, "tol": 0.0, "n_iter_no_change": 1000}
+    method, calls = getattr(Trainer, place), []
+    make = epochs.SerialCalls.__init__
+
+    def make_short(self, *arguments, **options):
+        make(self, *arguments, **options)
+        self.most = 4
+
+    def strike(self, *arguments, **options):
+        calls.append(1)
+        result = method(self, *arguments, **options)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(epochs.SerialCalls, "__init__", make_short)
+    monkeypatch.setattr(Trainer, place, strike)
+    model = MLPEstimator((6,), max_iter=19, warm_start=True, **params)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    monkeypatch.undo()
+    assert model.n_iter_ == {"take": 12}.get(place, 8 if place != "_mark" else 4)
+    whole = MLPEstimator((6,), max_iter=model.n_iter_, warm_start=True, **params)
+    whole.fit(X, y)
+    assert whole.loss_curve_ == model.loss_curve_
+    left, right = (m.set_params(max_iter=5).fit(X, y) for m in (whole, model))
+    assert left.loss_curve_ == right.loss_curve_
+    np.testing.assert_array_equal(left.coefs_[0], right.coefs_[0])
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPEstimator])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_unseen_epochs_are_the_same_as_seen_ones(kind, shuffle, capsys):
+    """`verbose` has Python see every epoch."""
+    X, y = make_data("multiclass", n=120, p=5)
+    for params in ({}, {"tol": 0.01, "n_iter_no_change": 3}, {"target_loss": 0.9}):
+        models = [
+            kind(
+                (6,), max_iter=60, random_state=0, shuffle=shuffle, verbose=verbose,
+                learning_rate_init=0.02, **params,
+            ).fit(X, y)
+            for verbose in (False, True)
+        ]  # fmt: skip
+        assert f"Iteration {models[0].n_iter_}" in capsys.readouterr().out
+        assert (models[0].n_iter_ < 60) == bool(params)
+        assert models[0].loss_curve_ == models[1].loss_curve_
+        for name, curve in models[0].history_.items():
+            np.testing.assert_array_equal(curve, models[1].history_[name])
+        np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+def test_another_generator_than_numpy_s_default():
+    """A RandomState may have any bit generator; its orders are drawn in Python."""
+    X, y = make_data("multiclass", n=120, p=5)
+
+    def stream():
+        return np.random.RandomState(np.random.PCG64(5))
+
+    models = [
+        MLPClassifier((6,), max_iter=9, random_state=stream(), verbose=verbose)
+        for verbose in (False, True)
+    ]
+    for model in models:
+        model.fit(X, y)
+    assert models[0].loss_curve_ == models[1].loss_curve_
 
 
 def test_interrupt_while_publishing(monkeypatch):

@@ -18,7 +18,7 @@ def test_every_unit_is_found():
     assert {
         "activations.gelu",
         "training.train_serial",
-        "training.train_parallel",
+        "team.train_parallel",
         "adaptive.lion",
         "deep_pass.deep_row_pass",
         "neurons.perceptron_epoch",

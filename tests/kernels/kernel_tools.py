@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 import reference
-from fastnn.kernels import _host, training
+from fastnn.kernels import _host, team, training
 from fastnn.kernels import layout as at
 
 from fastnn.architecture import Architecture, plain
@@ -198,7 +198,8 @@ class Net:
         """Train on an epoch, or on some of its batches; return the mean loss."""
         order = np.empty(0, np.int64) if order is None else order
         first, last = batches or (0, self.network.n_blocks())
-        kernel = training.train_parallel if parallel else training.train_serial
+        kernel = team.train_parallel if parallel else training.train_serial
+        self.net[at.TRAIN_WORKER] = team.train_worker.address(self.dtype)
         self.set_hyper(LOSS_SUM=0.0, LOSS_COUNT=0.0)
         kernel[self.dtype](
             self.net,

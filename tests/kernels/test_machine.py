@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fastnn.kernels import _cache, _host, _jit, layout, losses, outputs, training
+from fastnn.kernels import _cache, _host, _jit, layout, losses, outputs, team, training
 from kernel_tools import JIT_DISABLED
 
 NO_HOME = "Could not determine home directory."
@@ -239,7 +239,7 @@ def test_parallel_units_are_compiled_so(monkeypatch):
 
     monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
     monkeypatch.setattr(_jit.numba, "njit", njit)
-    _jit._compile(training.train_parallel, np.dtype("float64"))
+    _jit._compile(team.train_parallel, np.dtype("float64"))
     _jit._compile(training.train_serial, np.dtype("float64"))
     assert seen == [True, False]
 
