@@ -368,6 +368,6 @@ class BaseMLP(
         stream = self.__dict__.get("_random_state")
         if self._continues and stream is not None:  # a copy goes its own way
             self._random_state = np.random.RandomState()
-            self._random_state.set_state(stream.get_state())
+            self._random_state.set_state(stream.get_state(legacy=False))
         if "coefs_" in self.__dict__:
             fitting.share_memory(self)

@@ -133,9 +133,7 @@ class Trainer:
         return SerialCalls(
             self.network,
             self._order,
-            streams=estimator.shuffle
-            and can_stream(self.random_state)
-            and not self._sees_each_epoch(),
+            streams=estimator.shuffle and not self._sees_each_epoch(),
             onward=not estimator._continues,
             limits=(
                 estimator.tol,
@@ -156,6 +154,7 @@ class Trainer:
             or estimator.augmentation is not None
             or estimator.verbose
             or self.history.best_loss is None
+            or (estimator.shuffle and not can_stream(self.random_state))
         )
 
     def _live(self):
