@@ -1,37 +1,72 @@
-"""Time of training; compilation is done before the clock starts."""
+"""Time of training, one workload and one library at a time.
+
+The libraries are a parameter, so that asv can draw one over the other; for ratios
+that were measured side by side there is `python -m benchmarks.peers`, which also
+says what exactly each of them does. Compilation, first weights of the frameworks'
+networks and the choice of their threads come before the clock starts.
+"""
 
 import time
+import warnings
+from functools import lru_cache
 
-from .models import LIBRARIES, fit_quietly, load, make_model, warm_up
+from sklearn.exceptions import ConvergenceWarning
+
+from . import contenders
+from .machine import count_cores
+from .models import compile_twins
 from .workloads import LARGE, SMALL, WORKLOADS
+
+LIBRARIES = ("fastnn", "sklearn", "torch", "jax")
+
+
+@lru_cache(maxsize=1)
+def _prepare(name, library):
+    """Return a contender that has trained for an epoch; made once in a process."""
+    try:
+        contenders.probe(library)
+    except ImportError as error:
+        raise NotImplementedError(f"{library} is not installed") from error
+    # For good: asv has a process for each benchmark, and filters are not to be timed.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    if library == "fastnn":
+        compile_twins("float32")
+    contender = contenders.build(library, WORKLOADS[name], count_cores())
+    contender.run(1)
+    contender.tune(lambda: _clock(contender, 1))
+    return contender
+
+
+def _clock(contender, epochs):
+    contender.reset()
+    start = time.perf_counter()
+    contender.run(epochs)
+    return time.perf_counter() - start
 
 
 class _Fit:
     param_names = ("workload", "library")
     timeout = 300
+    number = 1
 
     def setup(self, name, library):
-        warm_up(library, name)
-        self.data = load(library, name)
-        self.model = make_model(library, WORKLOADS[name], WORKLOADS[name].epochs)
+        self.epochs = WORKLOADS[name].epochs
+        self.contender = _prepare(name, library)
+        self.contender.reset()
+
+    def time_fit(self, name, library):
+        self.contender.run(self.epochs)
 
 
 class FitSmall(_Fit):
-    """Networks in which a batch takes microseconds, beside scikit-learn's."""
+    """Networks in which a batch takes microseconds."""
 
     params = (SMALL, LIBRARIES)
 
-    def time_fit(self, name, library):
-        fit_quietly(self.model, *self.data)
-
     def track_us_per_batch(self, name, library):
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            fit_quietly(self.model, *self.data)
-            best = min(best, time.perf_counter() - start)
-        workload = WORKLOADS[name]
-        return 1e6 * best / (workload.epochs * workload.batches)
+        """Return the best of five fits, by its mini-batches."""
+        best = min(_clock(self.contender, self.epochs) for _ in range(5))
+        return 1e6 * best / (self.epochs * WORKLOADS[name].batches)
 
     track_us_per_batch.unit = "us"
 
@@ -39,8 +74,5 @@ class FitSmall(_Fit):
 class FitLarge(_Fit):
     """Networks whose matrix products decide."""
 
-    params = (LARGE, ("fastnn",))
+    params = (LARGE, LIBRARIES)
     repeat = (2, 5, 20.0)
-
-    def time_fit(self, name, library):
-        fit_quietly(self.model, *self.data)

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastnn.neurons import Perceptron
 
-from .bench_kernels import DTYPES, best_seconds
+from .measure import DTYPES, best_seconds
 
 EPOCHS = 20
 

@@ -1,18 +1,30 @@
-"""Time of predictions with a fitted 64-100-50-10 network."""
+"""Time of predictions with one fitted 64-100-50-10 network, in float32.
+
+ONNX Runtime runs fastnn's weights as a graph. Each library has its own choice of
+threads.
+"""
 
 from functools import cache
 
 import numpy as np
 
-from .models import LIBRARIES, find_class, fit_quietly
+from .models import LIBRARIES, compile_twins, find_class, fit_quietly
+from .onnx_session import OnnxClassifier
 
 FEATURES, HIDDEN, CLASSES = 64, (100, 50), 10
 CALLS = 100
 
 
 @cache
-def _fit(library):
+def fit_network(library):
     """Return a fitted network; trained once in a process, for two epochs."""
+    if library == "onnxruntime":
+        try:
+            return OnnxClassifier(fit_network("fastnn"))
+        except ImportError as error:
+            raise NotImplementedError("onnx, onnxruntime: not installed") from error
+    if library == "fastnn":
+        compile_twins("float32")
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1000, FEATURES), dtype=np.float32)
     model = find_class(library, "classification")(
@@ -22,7 +34,7 @@ def _fit(library):
 
 
 class _Predict:
-    params = LIBRARIES
+    params = (*LIBRARIES, "onnxruntime")
     param_names = ("library",)
     timeout = 300
     rows = 1
@@ -30,7 +42,7 @@ class _Predict:
     def setup(self, library):
         rng = np.random.default_rng(1)
         self.X = rng.standard_normal((self.rows, FEATURES), dtype=np.float32)
-        self.model = _fit(library)
+        self.model = fit_network(library)
         self.model.predict_proba(self.X)
         self.model.predict(self.X)
 

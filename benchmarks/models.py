@@ -3,7 +3,9 @@
 import warnings
 from functools import cache, lru_cache
 
+import numba
 import numpy as np
+from fastnn.kernels import team, training
 
 from .workloads import WORKLOADS, make_data
 
@@ -53,8 +55,25 @@ def warm_up(library, name):
     """
     workload = WORKLOADS[name]
     X, y = load(library, name)
+    if library == "fastnn":
+        compile_twins("float32")
     rows = min(workload.n_samples, workload.batch + workload.batch // 2)
     fit_quietly(make_model(library, workload, 1), X[:rows], y[:rows])
+
+
+@cache
+def compile_twins(dtype):
+    """Compile the loops that share work among threads, and start the threads.
+
+    A fit does both when it has worked for a while, in the middle of a timed one.
+    """
+    for unit in (
+        team.train_worker,
+        team.train_parallel,
+        training.predict_parallel,
+    ):
+        unit[dtype]
+    numba.get_num_threads()
 
 
 def fit_quietly(model, X, y):

@@ -14,7 +14,7 @@ _FLOPS_PER_BATCH = 1.0e5
 
 
 class EpochKernel:
-    """Calls the training kernel for an epoch, in slices that Ctrl-C can part.
+    """Trains an epoch in slices that Ctrl-C can part, on threads where they pay.
 
     Parameters
     ----------
@@ -23,17 +23,10 @@ class EpochKernel:
 
     def __init__(self, network):
         self.network = network
-        net = network.net
         self.n_blocks = network.n_blocks()
-        flops = 6.0 * network.n_params * int(net[at.BLOCK])
-        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / flops))
-        self.twins = threads.Twins(
-            training.train_serial,
-            _Team(network.net),
-            network.dtype,
-            int(net[at.N_WORKERS]),
-            flops,
-        )
+        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / _flops_of_block(network)))
+        self._team = _Team(network)
+        self._twins = self._team.twins(self._launch)
 
     def __call__(self, *data):
         """Train on all blocks.
@@ -43,25 +36,54 @@ class EpochKernel:
         network = self.network
         hyper = network.hyper
         hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
-        arguments = (network.net, network.arena, hyper, *data)
-        for first in range(0, self.n_blocks, self.blocks_per_call):
-            last = min(first + self.blocks_per_call, self.n_blocks)
-            self.twins.run(arguments, first, last)
+        self._arguments = (network.net, network.arena, hyper, *data)
+        self._team.data = self._arguments
+        self._first = 0
+        while self._first < self.n_blocks:
+            self._first += self._twins.run()
+
+    def _launch(self, threaded, most):
+        n = min(most, self.blocks_per_call, self.n_blocks - self._first)
+        arguments = (*self._arguments, self._first, self._first + n)
+        if not (threaded and self._team.run(self._team.parallel(), arguments)):
+            threaded = False
+            training.train_serial[self.network.dtype](*arguments)
+        return n, threaded
+
+
+def _flops_of_block(network):
+    return 6.0 * network.n_params * int(network.net[at.BLOCK])
 
 
 class _Team:
-    """The parallel kernel by dtype, loaded when first asked for."""
+    """The parallel kernel of a network, loaded when first asked for."""
 
-    def __init__(self, net):
-        self.net = net
+    def __init__(self, network):
+        self.network, self.data = network, ()
+        self.n_workers = int(network.net[at.N_WORKERS])
 
-    def __getitem__(self, dtype):
-        self.net[at.TRAIN_WORKER] = team.train_worker.address(dtype)
+    def twins(self, launch):
+        """Return what chooses between one thread and several."""
+        flops = _flops_of_block(self.network)
+        return threads.Twins(launch, self._warm, self.n_workers, flops)
+
+    def parallel(self):
+        """Return the kernel that has all workers train."""
+        dtype = self.network.dtype
+        self.network.net[at.TRAIN_WORKER] = team.train_worker.address(dtype)
         return team.train_parallel[dtype]
 
+    def run(self, kernel, arguments):
+        """Call a kernel on threads if that is safe; return whether it was."""
+        return threads.run_parallel(kernel, self.n_workers, arguments)
 
-class SharedCalls:
-    """Trains an epoch in a call, on threads where they pay.
+    def _warm(self):
+        """Have the workers meet without any work."""
+        self.run(self.parallel(), (*self.data, 0, 0))
+
+
+class SlicedCalls:
+    """Trains an epoch in several calls: where one takes long.
 
     Parameters
     ----------
@@ -75,7 +97,7 @@ class SharedCalls:
         self._kernel = EpochKernel(network)
 
     def prepare(self, data, order, random_state, n_epochs, patience):
-        """Set what the next call is about; see `SerialCalls`."""
+        """Set what the next call is about; see `WholeCalls`."""
         self._data = (*data, order)
 
     def __call__(self):
@@ -88,9 +110,17 @@ class SharedCalls:
         count = hyper[at.LOSS_COUNT]
         return [float(hyper[at.LOSS_SUM] / count) if count else 0.0]
 
+    def give_back(self):
+        """Do nothing: the RandomState is where it should be."""
 
-class SerialCalls:
-    """Trains as many epochs in a call as may go by unseen, on one thread.
+
+def fits_in_a_call(network):
+    """Return whether an epoch is short enough for `WholeCalls`."""
+    return network.n_blocks() * _flops_of_block(network) <= _FLOPS_PER_CALL
+
+
+class WholeCalls:
+    """Trains as many epochs in a call as may go by unseen.
 
     The orders of rows come from the RandomState's own stream, number by number.
 
@@ -105,26 +135,22 @@ class SerialCalls:
         Whether an epoch shuffles the order of the one before, not the rows' own.
     limits : tuple of float
         tol, epochs of patience, and the loss to stop at.
-
-    Attributes
-    ----------
-    arguments : tuple of arrays
-        What the kernel takes.
     """
 
     def __init__(self, network, order, streams, onward, limits):
-        n_blocks = network.n_blocks()
-        flops = 6.0 * network.n_params * int(network.net[at.N_ROWS])
-        flops += _FLOPS_PER_BATCH * n_blocks
-        self.flops, self.most = flops, max(1, int(_FLOPS_PER_CALL / flops))
         self.network, self.streams = network, streams
+        self.n_blocks = network.n_blocks()
+        self.flops = _flops_of_block(network) + _FLOPS_PER_BATCH
+        self.most = max(1, int(_FLOPS_PER_CALL / (self.flops * self.n_blocks)))
         self._orders = np.concatenate((order, order))
         self._stream = np.zeros(shuffling.WORDS + 1, np.int64)
+        self._random_state = None
         self._log = np.zeros(epochs.LOSSES + self.most)
-        self._log[epochs.N_BLOCKS] = n_blocks
+        self._log[epochs.N_BLOCKS] = self.n_blocks
         self._log[epochs.SHUFFLES], self._log[epochs.ONWARD] = streams, onward
         self._log[[epochs.TOL, epochs.PATIENCE, epochs.TARGET]] = limits
-        self._kernel = epochs.run_epochs[network.dtype]
+        self._team = _Team(network)
+        self._twins = self._team.twins(self._launch)
 
     def prepare(self, data, order, random_state, n_epochs, patience):
         """Set what the next call is about.
@@ -145,32 +171,53 @@ class SerialCalls:
         log[epochs.DONE], log[epochs.MOST] = 0, min(n_epochs, self.most)
         log[epochs.BEST] = np.inf if patience[0] is None else patience[0]
         log[epochs.STALLED] = patience[1]
-        self._random_state = random_state
-        if self.streams:
-            self._state = random_state.get_state(legacy=False)
-            words = self._state["state"]
-            self._stream[: shuffling.WORDS] = words["key"]
-            self._stream[shuffling.WORDS] = words["pos"]
-        else:
+        if not self.streams:
             self._orders[order.size :] = order
+        elif self._random_state is None:
+            self._take_stream(random_state)
         network = self.network
-        self.arguments = (
-            *(network.net, network.arena, network.hyper, *data),
-            *(self._orders, self._stream, log),
-        )
+        numbers = (network.net, network.arena, network.hyper, *data)
+        self._team.data = (*numbers, self._orders)
+        self._arguments = (*numbers, self._orders, self._stream, log)
 
     def __call__(self):
         """Train."""
-        self._kernel(*self.arguments)
+        self._twins.run()
+
+    def _launch(self, threaded, most):
+        """Train on whole epochs; return their batches and whether on threads."""
+        net, log = self.network.net, self._log
+        log[epochs.MOST] = min(log[epochs.MOST], max(1, most // self.n_blocks))
+        kernel = epochs.run_epochs[self.network.dtype]
+        if threaded:
+            self._team.parallel()
+            net[at.TRAIN] = team.train_parallel.address(self.network.dtype)
+            threaded = self._team.run(kernel, self._arguments)
+        if not threaded:
+            net[at.TRAIN] = net[at.TRAIN_SERIAL]
+            kernel(*self._arguments)
+        return int(log[epochs.DONE]) * self.n_blocks, threaded
 
     def losses(self):
         """Return the mean losses of the epochs of the last call."""
-        if self.streams:
-            words = self._state["state"]
-            words["key"] = self._stream[: shuffling.WORDS].astype(np.uint32)
-            words["pos"] = int(self._stream[shuffling.WORDS])
-            self._random_state.set_state(self._state)
         return self._log[epochs.LOSSES :][: int(self._log[epochs.DONE])].tolist()
+
+    def _take_stream(self, random_state):
+        words = random_state.get_state(legacy=False)["state"]
+        self._stream[: shuffling.WORDS] = words["key"]
+        self._stream[shuffling.WORDS] = words["pos"]
+        self._random_state = random_state
+
+    def give_back(self):
+        """Put the RandomState where the kernel's draws have taken it."""
+        if self._random_state is None:
+            return
+        state = self._random_state.get_state(legacy=False)
+        words = state["state"]
+        words["key"] = self._stream[: shuffling.WORDS].astype(np.uint32)
+        words["pos"] = int(self._stream[shuffling.WORDS])
+        self._random_state.set_state(state)
+        self._random_state = None
 
 
 def can_stream(random_state):

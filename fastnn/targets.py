@@ -177,4 +177,5 @@ def r2(Y, outputs, weight=None):
         return np.nan
     if Y.shape[1] == 1:
         Y, outputs = Y[:, 0], outputs[:, 0]
-    return float(r2_score(Y, outputs, sample_weight=weight))
+    with np.errstate(over="ignore", invalid="ignore"):  # of outputs on their way there
+        return float(r2_score(Y, outputs, sample_weight=weight))

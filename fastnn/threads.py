@@ -27,6 +27,7 @@ FLOPS_TO_START = 1e10
 _unsafe_after_fork = False
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
 _next_trial = 0.0  # when a new fit may try threads
+_has_won = False  # whether threads won the last trial
 _one_at_a_time = threading.Lock()
 
 
@@ -70,73 +71,65 @@ def count(n_threads, flops):
 
 
 class Twins:
-    """A serial and a parallel kernel with the same results; runs the faster one.
+    """A serial and a parallel way to the same results; takes the faster one.
 
     Which one that is depends on what else the machine does: a barrier waits for
     the slowest thread, and on busy cores that can take a hundred times as long as
     the work. So both are timed as they go, and the one that is not in use is tried
-    again now and then; a trial that failed holds for the fits that follow, too.
-    Starting the threads takes some tenths of a second, once per process: fits that
-    have worked for a while, together, pay for it.
+    again now and then; a trial that failed holds for the fits that follow, too, and
+    so does one that succeeded. Starting the threads takes some tenths of a second,
+    once per process: fits that have worked for a while, together, pay for it.
 
     Parameters
     ----------
-    serial, parallel : Unit
-        Their last two arguments are the first and the last batch to work on.
-    dtype : numpy dtype
+    launch : callable
+        ``launch(threaded, n_batches)`` works on at most so many batches, and at least
+        on one, and returns how many, and whether it was on threads.
+    warm : callable
+        Loads the parallel kernel and wakes the threads.
     n_workers : int
-        Shares of work in the arguments' table; 1 means that threads cannot pay.
+        Shares of work; 1 means that threads cannot pay.
     flops : float
         Floating-point operations of a batch.
     """
 
     PATIENCE = 0.1  # seconds of serial work before threads are started
-    # A trial goes on until the twin proves faster, or for so many seconds: the first
-    # call loads the kernel and wakes the threads.
+    # A trial goes on until the twin proves faster, or for so many seconds.
     TRIAL_SECONDS = 0.01
     TRIAL_FLOPS = 1e8  # of one call in a trial
     SURE_FLOPS = 2e8  # of a batch that threads, once started, begin with
     PAUSES = (1.0, 16.0)  # seconds between trials, doubled each time one fails
 
-    def __init__(self, serial, parallel, dtype, n_workers, flops):
-        self.serial = serial[dtype]
-        self.parallel, self.dtype = parallel, dtype
+    def __init__(self, launch, warm, n_workers, flops):
+        self.launch, self.warm = launch, warm
         self.n_workers = n_workers
         self.trial_batches = max(1, int(self.TRIAL_FLOPS / flops))
         self.threaded = False  # the twin in use
         self.cost = {False: None, True: None}  # seconds per batch
         self.trial_end = None  # when the trial of the other twin ends, if one runs
         self.next_trial, self.pause = _next_trial, self.PAUSES[0]
-        if n_workers > 1 and flops > self.SURE_FLOPS and is_started():
+        if n_workers > 1 and is_started() and (_has_won or flops > self.SURE_FLOPS):
             self.threaded = True
             self.next_trial = time.perf_counter() + self.pause
 
-    def run(self, arguments, first, last):
-        """Work on batches [first, last)."""
+    def run(self):
+        """Work on some batches; return how many."""
         if self.n_workers == 1:
-            self.serial(*arguments, first, last)
-            return
-        while first < last:
-            start = time.perf_counter()
-            threaded, n_batches = self._choose(start)
-            stop = min(last, first + n_batches)
-            if threaded:
-                threaded = run_parallel(
-                    self.parallel[self.dtype],
-                    self.n_workers,
-                    (*arguments, first, stop),
-                )
-            if not threaded:
-                self.serial(*arguments, first, stop)
-            self._learn(threaded, start, time.perf_counter(), stop - first)
-            first = stop
+            return self.launch(False, _ALL)[0]
+        threaded, most = self._choose(time.perf_counter())
+        start = time.perf_counter()
+        n_batches, threaded = self.launch(threaded, most)
+        self._learn(threaded, start, time.perf_counter(), n_batches)
+        return n_batches
 
     def _choose(self, now):
         """Return whether to use threads, and for how many batches at most."""
         if self.trial_end is None and now >= self.next_trial:
             known = self.cost[self.threaded] is not None
             if known and (is_started() or _serial_seconds > self.PATIENCE):
-                self.trial_end = now + self.TRIAL_SECONDS
+                if not self.threaded:
+                    self.warm()
+                self.trial_end = time.perf_counter() + self.TRIAL_SECONDS
         if self.trial_end is not None:
             return not self.threaded, self.trial_batches
         return self.threaded, _ALL
@@ -157,9 +150,10 @@ class Twins:
             self._end_trial(now, min(2 * self.pause, self.PAUSES[1]))
 
     def _end_trial(self, now, pause):
-        global _next_trial
+        global _next_trial, _has_won
         self.trial_end = None
         self.pause, self.next_trial = pause, now + pause
+        _has_won = self.threaded
         _next_trial = 0.0 if self.threaded else self.next_trial
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import options, randomness, schedules, threads, weights
-from .epochs import SerialCalls, SharedCalls, can_stream
+from .epochs import SlicedCalls, WholeCalls, can_stream, fits_in_a_call
 from .kernels import layout as at
 from .network import Network, Rows, for_kernels
 from .plan import Plan
@@ -127,13 +127,14 @@ class Trainer:
     def _make_calls(self):
         """Return what calls the kernels."""
         estimator = self.estimator
-        if int(self.network.net[at.N_WORKERS]) > 1:
-            return SharedCalls(self.network)
+        self._watches = self._sees_each_epoch()
+        if not fits_in_a_call(self.network):
+            return SlicedCalls(self.network)
         target = estimator.target_loss
-        return SerialCalls(
+        return WholeCalls(
             self.network,
             self._order,
-            streams=estimator.shuffle and not self._sees_each_epoch(),
+            streams=estimator.shuffle and not self._watches,
             onward=not estimator._continues,
             limits=(
                 estimator.tol,
@@ -197,7 +198,7 @@ class Trainer:
             n_batches = hyper.size - at.N_HYPER
             hyper[at.N_HYPER :] *= self._schedule(self.state.epochs, n_batches)
         history = self.history
-        if watched or self._sees_each_epoch():
+        if watched or self._watches:
             n_epochs = 1
         calls.prepare(
             (*self._rows.arrays, *self._targets),
@@ -373,6 +374,7 @@ class Trainer:
         """Take the random stream back to the end of the last whole epoch."""
         if self._stream is None:
             return
+        self._calls.give_back()
         self.random_state.set_state(self._stream)
         for _ in range(self._done.n_epochs):
             self.random_state.shuffle(self._order.copy())
@@ -380,6 +382,7 @@ class Trainer:
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""
         done = self._done
+        self._calls.give_back()
         self._live()[:] = self._saved[done.copy]
         self.history.back_to(done.mark)
         theta = self._theta_now()

@@ -88,6 +88,7 @@ def _units_of_training(architecture, step, is_sparse, phased):
         at.END_BLOCK: training.end_block,
         at.END_BATCH: training.end_batch,
         at.TRAIN_SERIAL: training.train_serial,
+        at.TRAIN: training.train_serial,
     }
     if is_sparse:
         units[at.SPARSE_GRADIENT] = sparse.add_sparse_gradient

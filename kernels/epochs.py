@@ -78,7 +78,8 @@ def run_epochs(net, arena, hyper, X, columns, starts, Y, weight, orders, stream,
 
     Parameters
     ----------
-    net, arena, hyper : see `layout`; OUT: everything in the arena, sums in hyper
+    net, arena, hyper : see `layout`; OUT: everything in the arena, sums in hyper.
+        TRAIN says whether workers share each epoch.
     X, columns, starts, Y, weight : see `training`
     orders : vector of int64, (2 · N_ROWS), OUT
     stream : vector of int64, OUT, see `shuffling`
@@ -93,7 +94,7 @@ def run_epochs(net, arena, hyper, X, columns, starts, Y, weight, orders, stream,
         hyper[at.LOSS_SUM] = 0.0
         hyper[at.LOSS_COUNT] = 0.0
         call_train(
-            net[at.TRAIN_SERIAL],
+            net[at.TRAIN],
             net,
             arena,
             hyper,

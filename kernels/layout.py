@@ -48,7 +48,7 @@ from .transposition import TRANSPOSE_MATRIX
     N_SHARES,  # of a block's rows, each with a G of its own if there are several
     BATCH_FIRST,  # 1: rows need what begins a batch
     SYNC,  # where the workers' meeting is recorded in net
-    LOAD,  # from here to TRAIN_WORKER, addresses of units; 0 for none
+    LOAD,  # from here to TRAIN, addresses of units; 0 for none
     MIX,
     DISTURB,
     PRODUCT,
@@ -82,6 +82,7 @@ from .transposition import TRANSPOSE_MATRIX
     END_BATCH,
     TRAIN_SERIAL,
     TRAIN_WORKER,
+    TRAIN,  # what an epoch is trained by: the serial or the parallel twin
     P0,
     SLOT0,
     G0,
@@ -107,7 +108,7 @@ from .transposition import TRANSPOSE_MATRIX
     HIDDEN,  # the layer whose outputs a prediction is about
     NORM,  # what hidden layers are normalised over: NO_NORM and so on
     HEADER,  # size of the header
-) = range(80)
+) = range(81)
 
 # A layer's record; the first starts at HEADER. Behind the layers' come those of the
 # projections on short cuts, with the fields that a product needs.

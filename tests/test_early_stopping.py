@@ -121,7 +121,7 @@ def test_interrupt_between_calls_of_several_epochs(place, monkeypatch):
     X, y = make_data("multiclass", n=120, p=5)
     params = {"random_state": 0, "tol": 0.0, "n_iter_no_change": 1000}
     method, calls = getattr(Trainer, place), []
-    make = epochs.SerialCalls.__init__
+    make = epochs.WholeCalls.__init__
 
     def make_short(self, *arguments, **options):
         make(self, *arguments, **options)
@@ -134,7 +134,7 @@ def test_interrupt_between_calls_of_several_epochs(place, monkeypatch):
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(epochs.SerialCalls, "__init__", make_short)
+    monkeypatch.setattr(epochs.WholeCalls, "__init__", make_short)
     monkeypatch.setattr(Trainer, place, strike)
     model = MLPEstimator((6,), max_iter=19, warm_start=True, **params)
     with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from fastnn.kernels import training
+from fastnn.kernels import layout as at
+from fastnn.kernels import team, training
 from helpers import make_data, memory_map, read_only, run_python
 from numba.core.runtime import _nrt_python, rtsys
 from scipy import sparse
@@ -335,7 +336,9 @@ def test_no_allocation_per_batch_on_threads(monkeypatch, counted):
     monkeypatch.setattr(threads, "FLOPS_PER_THREAD", 1.0)
     model = MLPRegressor((9, 5), batch_size=BATCH, max_iter=1, n_threads=2)
     trainer = recorded_trainer(monkeypatch, model, X, y)
-    kernel = training.train_parallel[trainer.network.dtype]
+    dtype = trainer.network.dtype
+    trainer.network.net[at.TRAIN_WORKER] = team.train_worker.address(dtype)
+    kernel = team.train_parallel[dtype]
     count_allocations(trainer, kernel, 1)  # starts the threads
     few = count_allocations(trainer, kernel, 10)
     many = count_allocations(trainer, kernel, N_BATCHES)
