@@ -71,12 +71,9 @@ def fit(
             )
         if incremental:
             estimator._learn_classes(y, classes)
-        problem, architecture, objective, first = prepare(
+        problem, architecture, objective = _begin(
             estimator, X, y, sample_weight, incremental, held_out
         )
-        _set_random_state(estimator, first)
-        if first:
-            _initialize_weights(estimator, architecture, problem.Y.dtype)
         n_epochs = 1 if incremental else estimator.max_iter
         reporter = Reporter(estimator, n_epochs, X, y, sample_weight)
         if estimator.solver == "lbfgs":
@@ -85,6 +82,78 @@ def fit(
             _fit_stochastic(
                 estimator, problem, architecture, objective, reporter, incremental
             )
+
+
+def _begin(estimator, X, y, sample_weight, incremental, held_out, subset=None):
+    """Return the problem, the architecture and the objective; draw first weights."""
+    problem, architecture, objective, first = prepare(
+        estimator, X, y, sample_weight, incremental, held_out, subset
+    )
+    _set_random_state(estimator, first)
+    if first:
+        _initialize_weights(estimator, architecture, problem.Y.dtype)
+    return problem, architecture, objective
+
+
+class Session:
+    """A fit by mini-batches that someone else drives, on one thread.
+
+    The estimator is not changed until `publish`, but for what `fit` sets before it
+    trains; if anything raises, it is of no use.
+
+    Parameters
+    ----------
+    estimator : MLPEstimator
+        Not fitted.
+    X, y : samples and targets
+    subset : Subset or None
+        Rows of X that y and the weights are about.
+    sample_weight, X_val, y_val, sample_weight_val : as for `fit`
+    """
+
+    def __init__(
+        self,
+        estimator,
+        X,
+        y,
+        subset=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        check_parameters(estimator)
+        check_combinations(estimator)
+        held_out = (X_val, y_val, sample_weight_val)
+        parts = _begin(estimator, X, y, sample_weight, False, held_out, subset)
+        _set_noise_seed(estimator)
+        self.estimator = estimator
+        self.trainer, self._measures = _trainer(estimator, *parts, n_threads=1)
+
+    def advance(self, n_epochs, goes_on):
+        """Train until there were n_epochs in all, or a reason to stop.
+
+        goes_on : callable
+            Asked between two calls of the kernels.
+
+        Returns
+        -------
+        bool
+            Whether there was a reason to stop.
+        """
+        trainer, stop = self.trainer, False
+        while not stop and trainer.epochs_done() < n_epochs and goes_on():
+            trainer.prepare(n_epochs - trainer.epochs_done())
+            trainer()
+            stop = trainer.take()
+        return stop
+
+    def publish(self, estimator):
+        """Give an estimator the weights and the records; training may go on."""
+        stream = np.random.RandomState()
+        publish(estimator, self.trainer, self._measures)
+        stream.set_state(self.estimator._random_state.get_state(legacy=False))
+        estimator._random_state = stream
 
 
 def initialize(estimator, X, y):
@@ -159,6 +228,33 @@ def _set_noise_seed(estimator):
 def _fit_stochastic(estimator, problem, architecture, objective, reporter, incremental):
     """Train by mini-batches and publish the result."""
     _set_noise_seed(estimator)
+    trainer, measures = _trainer(
+        estimator, problem, architecture, objective, incremental, estimator.n_threads
+    )
+    if estimator._continues and estimator.early_stopping and estimator.n_iter_:
+        # What later epochs must beat is how these weights do on these rows.
+        history = trainer.history
+        score = trainer.validate()[1]
+        history.best_score = -np.inf if np.isnan(score) else score
+        history.best_theta = weights.read(estimator)[0]
+        history.no_improvement = 0
+    n_epochs = 1 if incremental else estimator.max_iter
+    try:
+        trainer.run(n_epochs, reporter, incremental)
+        publish(estimator, trainer, measures)
+    except KeyboardInterrupt as error:
+        if trainer.epochs_done():
+            trainer.rewind()
+            publish(estimator, trainer, measures)
+            error._fastnn_kept = True
+        raise
+    reporter.end_fit(trainer.attributes)
+
+
+def _trainer(
+    estimator, problem, architecture, objective, incremental=False, n_threads=None
+):
+    """Return what trains, and what its losses and scores can be compared by."""
     if estimator.early_stopping and problem.validation is None:
         validation.split(estimator, objective, problem)
     theta, _ = weights.read(estimator)
@@ -182,24 +278,9 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
         state,
         history,
         estimator._random_state,
+        n_threads,
     )
-    if estimator._continues and estimator.early_stopping and estimator.n_iter_:
-        # What later epochs must beat is how these weights do on these rows.
-        score = trainer.validate()[1]
-        history.best_score = -np.inf if np.isnan(score) else score
-        history.best_theta = theta
-        history.no_improvement = 0
-    n_epochs = 1 if incremental else estimator.max_iter
-    try:
-        trainer.run(n_epochs, reporter, incremental)
-        _publish(estimator, trainer, measures)
-    except KeyboardInterrupt as error:
-        if trainer.epochs_done():
-            trainer.rewind()
-            _publish(estimator, trainer, measures)
-            error._fastnn_kept = True
-        raise
-    reporter.end_fit(trainer.attributes)
+    return trainer, measures
 
 
 def _measures(estimator, objective):
@@ -211,7 +292,7 @@ def _measures(estimator, objective):
     return objective.loss, objective.output, objective.parameters, watched
 
 
-def _publish(estimator, trainer, measures):
+def publish(estimator, trainer, measures):
     """Put the trained weights and all records on the estimator, in one go."""
     theta, state = trainer.finish()
     history = trainer.history

@@ -163,7 +163,7 @@ class Perceptron(Neuron):
                     f"{self.classes_}; y has {classes}."
                 )
             self.errors_ = []
-            self._train(X, y, check_weight(sample_weight, X), self.max_iter)
+            self._train(X, y, check_weight(sample_weight, X, X.dtype), self.max_iter)
         if self.errors_[-1] and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"The perceptron still made {self.errors_[-1]} mistakes in its last "
@@ -210,7 +210,7 @@ class Perceptron(Neuron):
                 )
             if first:
                 self._begin(self.classes_, X)
-            self._train(X, y, check_weight(sample_weight, X), 1)
+            self._train(X, y, check_weight(sample_weight, X, X.dtype), 1)
         return self
 
     def _begin(self, classes, X):

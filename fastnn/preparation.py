@@ -50,7 +50,15 @@ def check_parameters(estimator):
 _told: set = set()
 
 
-def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, None)):
+def prepare(
+    estimator,
+    X,
+    y,
+    sample_weight,
+    incremental,
+    held_out=(None, None, None),
+    subset=None,
+):
     """Validate everything.
 
     Sets `n_features_in_`, the labels' attributes and `n_outputs_`.
@@ -59,6 +67,9 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     ----------
     held_out : tuple
         X, y and weights of the user's own validation samples.
+    subset : Subset or None
+        Where X is shared with other fits: which of its rows y and the weights are
+        about.
 
     Returns
     -------
@@ -74,17 +85,20 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     dtype = _DTYPES[estimator.dtype]
     if not first:
         dtype = weights.read(estimator)[0].dtype
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        multi_output=True,
-        y_numeric=estimator._is_regressor(),
-        dtype=dtype,
-        order="C",
-        reset=first,
-    )
+    if subset is None:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=estimator._is_regressor(),
+            dtype=dtype,
+            order="C",
+            reset=first,
+        )
+    else:
+        X, y = subset.validate(estimator, X, y, dtype)
     y = targets.flat(y)
     if not estimator._is_regressor():
         known = hasattr(estimator, "classes_")
@@ -103,10 +117,12 @@ def prepare(estimator, X, y, sample_weight, incremental, held_out=(None, None, N
     estimator.n_outputs_ = objective.n_outputs
     if objective.output == "quantiles":
         estimator._quantiles = objective.parameters
-    user_weight = check_weight(sample_weight, X)
+    user_weight = check_weight(sample_weight, y, X.dtype)
     weight, of_class = _weigh(estimator, X, y, user_weight, incremental)
     _check_sparse(estimator, X, architecture.n_hidden)
     problem = Problem(Rows(for_kernels(X)), Y, X, y, weight, user_weight=user_weight)
+    if subset is not None:
+        subset.spread(problem)
     if any(given is not None for given in held_out):
         problem.validation = _validation(
             estimator, objective, problem.rows, of_class, *held_out
@@ -174,11 +190,11 @@ def _times_class_weight(of_class, y, weight, dtype):
     return np.ascontiguousarray(product, dtype=dtype)
 
 
-def check_weight(sample_weight, X):
-    """Return the weights as an array of X's dtype, None for None, or raise."""
+def check_weight(sample_weight, y, dtype):
+    """Return the weights of the rows of y as an array, None for None, or raise."""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    weight = _check_sample_weight(sample_weight, y, dtype=dtype)
     if (weight < 0).any():
         raise ValueError("sample_weight must not be negative.")
     if not weight.any():
@@ -227,7 +243,7 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
             targets.check_known(estimator, y, "y_val")
         Y = targets.encode(estimator, objective, y, dtype)
     with _naming("sample_weight_val"):
-        user_weight = weight = check_weight(sample_weight_val, X)
+        user_weight = weight = check_weight(sample_weight_val, y, X.dtype)
     if of_class is not None:
         weight = _times_class_weight(of_class, y, weight, X.dtype)
     order = np.empty(0, np.int64)

@@ -34,6 +34,8 @@ class Trainer:
     history : History
         Is extended.
     random_state : RandomState
+    n_threads : int or None
+        At most; None leaves it to the work.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Trainer:
         state,
         history,
         random_state,
+        n_threads=None,
     ):
         if estimator.augmentation is not None:
             problem = problem.only_training()
@@ -59,7 +62,7 @@ class Trainer:
         plan = Plan(
             architecture,
             theta.dtype,
-            n_workers=threads.count(estimator.n_threads, flops),
+            n_workers=threads.count(n_threads, flops),
             sparse=problem.rows.sparse,
             batch_size=self.batch_size,
             training=step,
@@ -208,6 +211,10 @@ class Trainer:
             (history.best_loss, history.no_improvement),
         )
 
+    def __call__(self):
+        """Train as `prepare` has said; all the time goes here."""
+        self._calls()
+
     def take(self):
         """Record what a call has trained; return whether training is over."""
         losses = self._calls.losses()
@@ -236,12 +243,12 @@ class Trainer:
         while not stop:
             reporter.begin_epoch()
             self.prepare(most - self.epochs_done(), watched=reporter.active)
-            self._calls()
+            self()
             stop = self.take()
             if reporter.end_epoch(self.attributes) or stop or incremental:
                 break
             if self.epochs_done() == n_epochs:
-                self._warn_about_max_iter(n_epochs)
+                self.warn_about_max_iter(n_epochs)
                 break
 
     def _record(self, losses, validated):
@@ -335,7 +342,8 @@ class Trainer:
         if self.estimator.verbose:
             print(message)
 
-    def _warn_about_max_iter(self, n_epochs):
+    def warn_about_max_iter(self, n_epochs):
+        """Say that the last epoch was reached."""
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({n_epochs}) "
             "reached and the optimization hasn't converged yet.",

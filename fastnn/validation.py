@@ -58,22 +58,25 @@ def split(estimator, objective, problem):
         if getattr(estimator, "_split_seed", None) is None:
             estimator._split_seed = random_state.randint(np.iinfo(np.int32).max)
         random_state = estimator._split_seed
-    codes = problem.Y.argmax(axis=1) if problem.Y.shape[1] > 1 else problem.Y[:, 0]
+    Y = problem.Y if problem.train is None else problem.Y[problem.train]
+    codes = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
     stratify = codes if _is_stratified(estimator, objective, codes) else None
     try:
         train, held_out = _split_rows(
-            problem.rows.n, estimator.validation_fraction, random_state, stratify
+            problem.n_train, estimator.validation_fraction, random_state, stratify
         )
     except ValueError as error:
         raise ValueError(
             f"early_stopping with validation_fraction={estimator.validation_fraction} "
-            f"of {problem.rows.n} samples: {error}"
+            f"of {problem.n_train} samples: {error}"
         ) from error
     if len(held_out) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' "
             "or the size of your dataset."
         )
+    if problem.train is not None:
+        train, held_out = problem.train[train], problem.train[held_out]
     weight = problem.weight
     for name, order in (("train", train), ("validation", held_out)):
         if weight is not None and not weight[order].any():

@@ -11,8 +11,8 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
+from ..population import Population, Task
 from ._candidates import is_network
-from ._engine import Population, Task
 
 
 def convergence_study(

@@ -41,12 +41,12 @@ def populations(monkeypatch):
             made.append(self)
 
         def advance(self, n_epochs=None):
-            left = len(self._tasks) - len(self._dropped)
+            left = sum(not member.dropped for member in self._members)
             self.told.append(("advance", n_epochs, left))
             super().advance(n_epochs)
 
         def drop(self, i):
-            assert i not in self._dropped
+            assert not self._members[i].dropped
             super().drop(i)
 
     monkeypatch.setattr(evaluation, "Population", Told)
