@@ -23,6 +23,8 @@ _CONFLICT_BYTES = 512
 # Shares of a mini-batch's rows; the work that is worth so many; and the rows of a
 # share that the products still work well with.
 _SHARES = ((4, 6e6, 64), (2, 1e6, 16))
+# Tiles of a dense layer that make one of a sparse first layer.
+_SPARSE_TILES = 8
 _NORMS = {"": at.NO_NORM, "layer": at.LAYER_NORM, "batch": at.BATCH_NORM}
 
 
@@ -114,6 +116,7 @@ class Plan:
     ):
         self.architecture, self.training = architecture, training
         self.dtype = np.dtype(dtype)
+        self._sparse = sparse
         self.lanes = _host.lanes_of(self.dtype.itemsize)
         self.trains = training is not None
         self.n_slots = SOLVERS[training.solver].n_slots if self.trains else 0
@@ -343,11 +346,14 @@ class Plan:
     def _tiles(self, layers, panel):
         """Cut every panel of weights into tiles of equal height, the last shorter."""
         height = math.lcm(_host.TILE_ROWS, self.lanes)
+        heights = [height] * len(layers)
+        if self._sparse:  # each tile looks for its features in every row
+            heights[0] = height * _SPARSE_TILES
         tiles = [
-            (i, column, first, min(first + height, layer[at.FAN_IN]))
+            (i, column, first, min(first + heights[i], layer[at.FAN_IN]))
             for i, layer in enumerate(layers)
             for column in range(0, layer[at.FAN_OUT], panel)
-            for first in range(0, layer[at.FAN_IN], height)
+            for first in range(0, layer[at.FAN_IN], heights[i])
         ]
         if self.architecture.norm:
             tiles += [

@@ -79,7 +79,7 @@ class Trainer:
         if problem.validation is not None:
             self._validator = Validator(estimator, objective, problem.validation)
         self._calls = self._make_calls()
-        self._saved = [self._live().copy(), self._live().copy()]
+        self._saved = [np.empty_like(self._live()) for _ in range(2)]
         self._done = self._mark(0, 0)
         # Where the random stream was: an interrupt goes back there and draws the
         # permutations of whole epochs again.
@@ -97,7 +97,8 @@ class Trainer:
             if state.averaged is not None and np.array_equal(theta, state.averaged[0]):
                 live = state.averaged[1]
         network.set_parameters(live)
-        network.set_slots(self.state.slots)
+        if state is not None:  # else they are zero, and so is the memory
+            network.set_slots(self.state.slots)
         if self._averages:
             network.set_averages(theta)
         for name, place in KERNEL_NUMBERS.items():
