@@ -16,7 +16,8 @@ from .variants import OUTPUTS
 
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
-BLOCK_ROWS = (6, 96, 1536)
+BLOCK_ROWS = (6, 96, 192)
+SHARED_ROWS = (384, 1536)  # by several workers
 _IN_ORDER = np.empty(0, np.int64)
 _NO_COLUMNS = np.empty(0, np.int32)
 # Memory that a thread keeps for its next predictions: numbers in an arena, and arenas.
@@ -94,9 +95,10 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     else:
         arrays = (X.reshape(-1), _NO_COLUMNS, _starts(n_features))
     flops = 2.0 * architecture.n_params * n
-    wanted = threads.count(n_threads, flops / 10)
+    wanted = threads.count(n_threads, flops / 4)
     n_workers = wanted if wanted > 1 and threads.pays_to_start(flops) else 1
-    batch_size = next((size for size in BLOCK_ROWS if size >= n), BLOCK_ROWS[-1])
+    sizes = BLOCK_ROWS if n_workers == 1 else SHARED_ROWS
+    batch_size = next((size for size in sizes if size >= n), sizes[-1])
     key = (architecture, theta.dtype, n_workers, sparse, batch_size, hidden)
     ready = _kept.__dict__.get(key)  # the thread's own from an earlier call
     if ready is None or ready.is_busy:
