@@ -9,7 +9,6 @@ from .epochs import EpochKernel
 from .kernels import layout as at
 from .network import Network
 from .plan import Plan
-from .training import check_batch
 
 
 class Function:
@@ -31,7 +30,7 @@ class Function:
 
     def __init__(self, estimator, problem, architecture, objective, dtype):
         n = problem.n_train
-        check_batch(architecture, n)
+        options.check_batch(architecture, n)
         flops = 6.0 * architecture.n_params * n
         plan = Plan(
             architecture,

@@ -1,5 +1,7 @@
 """From an estimator's parameters to what tables and kernels need."""
 
+import warnings
+
 import numpy as np
 
 from . import parameters, targets
@@ -111,3 +113,25 @@ def training_targets(estimator, objective, Y):
     """Return the targets to train on: labels smoothed."""
     share = getattr(estimator, "label_smoothing", 0.0)
     return targets.smooth(objective, Y, share) if share else Y
+
+
+def check_batch(architecture, size):
+    """Raise if batch normalisation would see one sample at a time."""
+    if architecture.norm == "batch" and size == 1:
+        raise ValueError(
+            "batch_norm has no statistics of one sample: give more samples and a "
+            "batch_size of at least 2, or use layer_norm."
+        )
+
+
+def batch_size(estimator, n):
+    """Return the rows of a mini-batch, at most n."""
+    if isinstance(estimator.batch_size, str):
+        return n if estimator.batch_size == "full" else min(200, n)
+    if estimator.batch_size > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than "
+            "sample size. It is going to be clipped",
+            stacklevel=5,
+        )
+    return int(min(estimator.batch_size, n))

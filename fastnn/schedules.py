@@ -7,6 +7,7 @@ import numpy as np
 # One cycle, as in PyTorch: the share of the cycle in which the rate rises, where it
 # starts, and where it ends, as fractions of the highest rate.
 _RISE, _START, _END = 0.3, 1 / 25, 1 / 25 / 1e4
+_OF_SGD_ALONE = ("invscaling", "adaptive")
 # No plateau takes the rate below this fraction of the initial one.
 _LOWEST = 1e-8
 
@@ -171,3 +172,30 @@ class Plateau:
         self.best = np.inf if np.isnan(value) else value
         self.waited = 0
         return True
+
+
+def is_followed(estimator):
+    """Return whether `learning_rate` counts; in scikit-learn two are sgd's alone."""
+    alone = estimator.learning_rate in _OF_SGD_ALONE and not estimator._continues
+    return estimator.solver == "sgd" or not alone
+
+
+def of_estimator(estimator):
+    """Return the factors of an epoch's rates as a function, or None if they are 1."""
+    name = estimator.learning_rate
+    moving = name in ("step", "exponential", "cosine", "one_cycle")
+    if not moving and not estimator.warmup:
+        return None
+
+    def of_epoch(epoch, n_batches):
+        return factors(
+            name,
+            epoch,
+            n_batches,
+            horizon=estimator.schedule_epochs or estimator.max_iter,
+            decay_rate=estimator.decay_rate,
+            decay_epochs=estimator.decay_epochs,
+            warmup=estimator.warmup,
+        )
+
+    return of_epoch

@@ -14,8 +14,6 @@ from .plan import Plan
 from .records import KERNEL_NUMBERS, Done, new_state, state_numbers, state_of
 from .validation import Validator
 
-_OF_SGD_ALONE = ("invscaling", "adaptive")
-
 
 class Trainer:
     """Trains one network by mini-batches.
@@ -55,8 +53,8 @@ class Trainer:
         self.estimator, self.problem, self.history = estimator, problem, history
         self.architecture, self.random_state = architecture, random_state
         n_rows = problem.n_train
-        self.batch_size = batch_size(estimator, n_rows)
-        check_batch(architecture, self.batch_size)
+        self.batch_size = options.batch_size(estimator, n_rows)
+        options.check_batch(architecture, self.batch_size)
         step = options.training_of(estimator, objective, problem, architecture.n_hidden)
         flops = 6.0 * architecture.n_params * self.batch_size
         plan = Plan(
@@ -70,7 +68,7 @@ class Trainer:
         self.network = Network(plan, n_rows)
         self._averages = step.average
         self._disturbs = step.disturbs
-        self._schedule = schedule_of(estimator)
+        self._schedule = schedules.of_estimator(estimator)
         options.set_constants(self.network, estimator, objective)
         options.set_hyper(self.network, estimator, objective)
         self._set_state(theta, state)
@@ -150,7 +148,9 @@ class Trainer:
     def _sees_each_epoch(self):
         """Return whether something happens between two epochs that Python must do."""
         estimator = self.estimator
-        moves = follows_schedule(estimator) and estimator.learning_rate != "constant"
+        moves = (
+            schedules.is_followed(estimator) and estimator.learning_rate != "constant"
+        )
         return bool(
             moves
             or self._schedule is not None
@@ -291,7 +291,7 @@ class Trainer:
         """Apply the schedule and the patience; return whether training is over."""
         estimator, state, history = self.estimator, self.state, self.history
         schedule = estimator.learning_rate
-        if not follows_schedule(estimator):
+        if not schedules.is_followed(estimator):
             schedule = "constant"
         if schedule == "invscaling":
             state.rate = (
@@ -402,52 +402,3 @@ class Trainer:
             averaged = (theta.copy(), live)
         slots = self.network.get_slots()
         return theta, state_of(self.state, done.numbers, slots=slots, averaged=averaged)
-
-
-def follows_schedule(estimator):
-    """Return whether `learning_rate` counts; in scikit-learn two are sgd's alone."""
-    alone = estimator.learning_rate in _OF_SGD_ALONE and not estimator._continues
-    return estimator.solver == "sgd" or not alone
-
-
-def schedule_of(estimator):
-    """Return the factors of an epoch's rates as a function, or None if they are 1."""
-    name = estimator.learning_rate
-    moving = name in ("step", "exponential", "cosine", "one_cycle")
-    if not moving and not estimator.warmup:
-        return None
-
-    def factors(epoch, n_batches):
-        return schedules.factors(
-            name,
-            epoch,
-            n_batches,
-            horizon=estimator.schedule_epochs or estimator.max_iter,
-            decay_rate=estimator.decay_rate,
-            decay_epochs=estimator.decay_epochs,
-            warmup=estimator.warmup,
-        )
-
-    return factors
-
-
-def check_batch(architecture, size):
-    """Raise if batch normalisation would see one sample at a time."""
-    if architecture.norm == "batch" and size == 1:
-        raise ValueError(
-            "batch_norm has no statistics of one sample: give more samples and a "
-            "batch_size of at least 2, or use layer_norm."
-        )
-
-
-def batch_size(estimator, n):
-    """Return the rows of a mini-batch, at most n."""
-    if isinstance(estimator.batch_size, str):
-        return n if estimator.batch_size == "full" else min(200, n)
-    if estimator.batch_size > n:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than "
-            "sample size. It is going to be clipped",
-            stacklevel=5,
-        )
-    return int(min(estimator.batch_size, n))
