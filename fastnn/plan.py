@@ -126,9 +126,6 @@ class Plan:
         header[at.N_OUTPUTS] = sizes[-1]
         header[at.N_TARGETS] = training.n_targets if self.trains else 1
         header[at.PANEL] = _host.panel_width(self.dtype.itemsize)
-        header[at.N_SHARES] = self._n_shares(batch_size, sparse)
-        if header[at.N_SHARES] > 1:
-            n_workers = min(n_workers, int(header[at.N_SHARES]))
         header[at.N_WORKERS] = n_workers
         header[at.SPARSE] = sparse
         header[at.NORM] = _NORMS[architecture.norm]
@@ -152,7 +149,7 @@ class Plan:
         self._set_units(header, layers, hidden)
         self._assemble(header, layers)
 
-    def _n_shares(self, rows, sparse):
+    def _n_shares(self, rows):
         """Return how many shares of a batch's rows sum gradients of their own.
 
         It must not depend on the number of workers, see `kernels.gradients`. Sums of
@@ -160,7 +157,7 @@ class Plan:
         what crosses between cores is the one or the other.
         """
         architecture = self.architecture
-        if not self.trains or sparse or is_deep(architecture, self.training):
+        if not self.trains or self._sparse or is_deep(architecture, self.training):
             return 1
         flops = 6 * architecture.n_params * rows
         numbers = rows * (architecture.sizes[0] + 2 * sum(architecture.sizes[1:]))
@@ -241,6 +238,9 @@ class Plan:
             block = batch_size  # every row takes part in the batch's statistics
         header[at.BATCH], header[at.BLOCK] = batch_size, block
         header[at.N_BLOCKS] = -(-batch_size // block)
+        header[at.N_SHARES] = self._n_shares(batch_size) if block >= batch_size else 1
+        if header[at.N_SHARES] > 1:
+            header[at.N_WORKERS] = min(header[at.N_WORKERS], header[at.N_SHARES])
         rows = int(np.clip(_CACHE_BYTES // row_bytes, 24, 192))
         header[at.TILE_ROWS_MAX] = rows // _host.TILE_ROWS * _host.TILE_ROWS
         regions = _Regions(self.lanes)

@@ -4,7 +4,8 @@ Who sums a gradient decides what crosses from core to core. Either each worker s
 part of the weights over all rows, and reads the activations of the others' rows; or
 each sums all weights over its own rows, and they add up their sums afterwards. A
 network has N_SHARES of rows, however many workers there are, and the sums of shares
-are added in their order: the bits do not depend on the number of workers::
+are added in their order: the bits do not depend on the number of workers. A batch of
+several shares is one block::
 
     N_SHARES = 1     rows of all workers  ->  tiles of one worker
     N_SHARES > 1     rows of a share      ->  its own G, all tiles
@@ -97,12 +98,11 @@ def clear_tile(net, arena, tile, base):
 
 
 @inner
-def add_share_gradient(net, arena, share, first, rows, fresh):
-    """Add the gradient of a share's rows to the share's own G."""
+def share_gradient(net, arena, share, first, rows):
+    """Put the gradient of a share's rows into the share's own G."""
     base = net[at.G0] + share * net[at.N_PACKED]
     for tile in range(net[at.N_TILES]):
-        if fresh:
-            clear_tile(net, arena, tile, base)
+        clear_tile(net, arena, tile, base)
         add_products(net, arena, tile, base, first, rows)
 
 
@@ -118,13 +118,12 @@ def add_shares(net, arena, start, n):
 
 @inner
 def tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, tile):
-    """Add a block's gradient to a tile of G; or the shares' sums, after the last."""
+    """Add a block's gradient to a tile of G, or the shares' sums."""
     if net[at.N_SHARES] > 1:
-        if stage & at.LAST_BLOCK:
-            start, n = weights_of_tile(net, tile)
-            add_shares(net, arena, start, n)
-            start, n = biases_of_tile(net, tile)
-            add_shares(net, arena, start, n)
+        start, n = weights_of_tile(net, tile)
+        add_shares(net, arena, start, n)
+        start, n = biases_of_tile(net, tile)
+        add_shares(net, arena, start, n)
         return
     if stage & at.FIRST_BLOCK:
         clear_tile(net, arena, tile, net[at.G0])

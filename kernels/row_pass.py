@@ -16,7 +16,7 @@ from .forward import (
     scratch_of,
     share_of_rows,
 )
-from .gradients import add_share_gradient
+from .gradients import share_gradient
 from .layout import layer_field
 
 call_backward = activations.BACKWARD.call
@@ -205,9 +205,8 @@ def row_pass(
 def summing_row_pass(
     net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
 ):
-    """Do the same by shares, and add each one's gradient to its own G."""
+    """Do the same by shares, and put each one's gradient into its own G."""
     n_shares, n_workers = net[at.N_SHARES], net[at.N_WORKERS]
-    fresh = begin % net[at.BATCH] == 0
     for share in range(
         worker * n_shares // n_workers, (worker + 1) * n_shares // n_workers
     ):
@@ -216,4 +215,4 @@ def summing_row_pass(
         pass_rows(
             net, arena, X, columns, starts, Y, weight, order, begin, start, stop, worker
         )
-        add_share_gradient(net, arena, share, start, stop - start, fresh)
+        share_gradient(net, arena, share, start, stop - start)
