@@ -109,8 +109,8 @@ class Twins:
         self.trial_end = None  # when the trial of the other twin ends, if one runs
         self.next_trial, self.pause = _next_trial, self.PAUSES[0]
         if n_workers > 1 and is_started() and (_has_won or flops > self.SURE_FLOPS):
-            self.threaded = True
-            self.next_trial = time.perf_counter() + self.pause
+            # The cores may be busy by now: one call of either twin tells.
+            self.threaded, self.next_trial = True, 0.0
 
     def run(self):
         """Work on some batches; return how many."""
@@ -132,7 +132,8 @@ class Twins:
                 self.trial_end = time.perf_counter() + self.TRIAL_SECONDS
         if self.trial_end is not None:
             return not self.threaded, self.trial_batches
-        return self.threaded, _ALL
+        first = self.threaded and self.cost[True] is None
+        return self.threaded, self.trial_batches if first else _ALL
 
     def _learn(self, threaded, start, now, n_batches):
         """Take note of a call's time, and end a trial that is decided."""
@@ -141,6 +142,9 @@ class Twins:
             note_serial(now - start)
         if self.trial_end is None:
             self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
+            serial = self.cost[False]
+            if threaded and serial is not None and cost > serial:
+                self.next_trial = 0.0  # a core was taken away
         elif threaded == self.threaded:  # the other twin cannot run here
             self._end_trial(now, self.PAUSES[1])
         elif cost < self.cost[self.threaded]:

@@ -23,6 +23,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
 from . import _cache, _host
@@ -34,6 +35,10 @@ FASTMATH = {"reassoc", "contract", "nsz"}
 # Reassociation would undo the two-part constants of exp and its kin.
 EXACT_FASTMATH = {"contract", "nsz"}
 OPTIONS = {"error_model": "numpy", "nogil": True}
+
+# Versions of Numba whose compiled code is known to load without its compiler's tables:
+# what is missing would end the process.
+_LOADS_ALONE = (0, 61) <= numba.version_info[:2] <= (0, 68)
 
 INT = types.int64
 CACHE_FOLDER, CACHE_PROBLEM = None, None
@@ -276,6 +281,16 @@ def _cache_in(folder, function):  # pragma: llvm only
 
     class Cache(FunctionCache):
         _impl_class = Implementation
+
+        def load_overload(self, sig, target_context):
+            # Numba's own builds its tables of all that can be compiled first: half of
+            # a process's first fit, and of no use to code that is compiled already,
+            # which needs the runtime's symbols alone.
+            if not _LOADS_ALONE:
+                return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
 
     return Cache(function)
 

@@ -27,9 +27,9 @@ class GridSearchCV(sk.GridSearchCV, PopulationSearch):
         One metric or several; None is the estimator's `score`.
 
     n_jobs : int or None, default=None
-        Threads at most; None lets the amount of work decide. Under a backend of
-        joblib other than "loky" and "threading", such as "dask", the candidates are
-        handed to its workers in chunks.
+        Threads at most; None is all cores. Under a backend of joblib other than
+        "loky" and "threading", such as "dask", the candidates are handed to its
+        workers in chunks.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on everything; with several metrics, the
@@ -174,7 +174,8 @@ class HalvingGridSearchCV(sk_halving.HalvingGridSearchCV, PopulationSearch):
     Notes
     -----
     Candidates with the schedules "cosine" and "one_cycle" without `schedule_epochs`,
-    and those with ``solver="lbfgs"``, start again in each rung.
+    and those with ``solver="lbfgs"``, start again in each rung. There is no
+    ConvergenceWarning about networks that a rung has cut short.
     """
 
 

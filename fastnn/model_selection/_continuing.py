@@ -1,6 +1,9 @@
 """Candidates that go on from rung to rung instead of starting again."""
 
+import warnings
 from collections import Counter
+
+from sklearn.exceptions import ConvergenceWarning
 
 from ._candidates import final_of, frozen_params
 from ._evaluation import Evaluator
@@ -69,8 +72,11 @@ class ContinuingEvaluator(Evaluator):
         self._populate(list(going.values()))
         self._alive.update(going)
         populations = {id(m.population): m.population for m in self._alive.values()}
-        for population in populations.values():
-            population.advance(n_epochs)
+        with warnings.catch_warnings():
+            if n_epochs < self.most:  # there are no more epochs because of the rung
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            for population in populations.values():
+                population.advance(n_epochs)
 
 
 def _goes_on(member):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
@@ -135,6 +136,19 @@ class Member:
         return seconds + (self.front.seconds if self.front is not None else 0.0)
 
 
+def _seed(networks):
+    """Give each network without a seed a stream of its own.
+
+    Threads would draw from NumPy's global stream in an order that nobody knows, and
+    put it back where another has been. So its seed, too, makes a search repeatable.
+    """
+    stream = check_random_state(None)
+    for network in networks:
+        if network.random_state is None:
+            seed = stream.randint(np.iinfo(np.int32).max)
+            network.random_state = np.random.RandomState(seed)
+
+
 class Evaluator:
     """Trains and scores candidates.
 
@@ -234,6 +248,7 @@ class Evaluator:
         ]
         if not joining:
             return None
+        _seed(task.estimator for _, task in joining)
         population = Population(
             [task for _, task in joining], n_threads=self.settings.n_threads
         )

@@ -33,7 +33,7 @@ def suggest_space(estimator, X, y):
           units, and two of w and w/2. W is the power of two next to twice the number
           of features and outputs; it is halved while a layer of it has more than 10
           weights per sample; and it is from 8 to 512. Widths below 8 are left out.
-        * "activation": "relu" and "tanh", and for `MLPEstimator` "gelu" and "silu".
+        * "activation": "relu", "tanh", "gelu" and "silu".
         * "alpha": log-uniform from 1e-7 to 1e-1.
         * "learning_rate_init": log-uniform from 1e-4 to 1e-1; for "sgd" from 1e-3 to 1,
           for "lion" from 1e-5 to 1e-2. Not for "lbfgs".
@@ -60,11 +60,9 @@ def suggest_space(estimator, X, y):
     n_samples, n_features = _num_samples(X), _n_columns(X)
     space = {
         "hidden_layer_sizes": _layers(n_samples, n_features + _n_outputs(network, y)),
-        "activation": ["relu", "tanh"],
+        "activation": ["relu", "tanh", "gelu", "silu"],
         "alpha": loguniform(1e-7, 1e-1),
     }
-    if hasattr(network, "task"):
-        space["activation"] += ["gelu", "silu"]
     if network.solver != "lbfgs":
         rates = _RATES.get(network.solver, (1e-4, 1e-1))
         space["learning_rate_init"] = loguniform(*rates)
@@ -104,6 +102,10 @@ def suggest(trial, space):
 def _choose(trial, name, values):
     """Return one parameter's value."""
     if not hasattr(values, "rvs"):
+        if isinstance(values, str) or not np.iterable(values):
+            raise TypeError(
+                f"{name} needs a list of values or a distribution; got {values!r}."
+            )
         values = list(values)
         if all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
             return trial.suggest_categorical(name, values)

@@ -2,6 +2,7 @@
 
 import warnings
 from itertools import product
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -42,9 +43,9 @@ def convergence_study(
         Samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
-    learning_rates : sequence of float
+    learning_rates : float or sequence of float
         Values of `learning_rate_init`.
-    batch_sizes : sequence of int or str
+    batch_sizes : int, str or sequence of these
         Values of `batch_size`.
     n_epochs : int, default=50
         Epochs.
@@ -67,7 +68,7 @@ def convergence_study(
     """
     pandas = _pandas()
     X, y = indexable(X, y)
-    _check(estimator)
+    _check(estimator, n_epochs)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     rows, fit_params = None, {}
     if X_val is not None or y_val is not None:
@@ -78,7 +79,7 @@ def convergence_study(
             "X_val": _safe_indexing(X, held_out),
             "y_val": _safe_indexing(y, held_out),
         }
-    settings = list(product(learning_rates, batch_sizes))
+    settings = list(product(_listed(learning_rates), _listed(batch_sizes)))
     tasks = [
         Task(
             _configured(estimator, rate, batch_size, n_epochs, seed),
@@ -197,7 +198,11 @@ def _pandas():
     return pandas
 
 
-def _check(estimator):
+def _listed(values):
+    return [values] if np.ndim(values) == 0 else list(values)
+
+
+def _check(estimator, n_epochs):
     if not is_network(estimator):
         raise TypeError(
             "estimator must be MLPClassifier, MLPRegressor or MLPEstimator of this "
@@ -208,6 +213,8 @@ def _check(estimator):
             "solver='lbfgs' has neither a learning rate nor mini-batches; choose "
             "another solver."
         )
+    if not isinstance(n_epochs, Integral) or n_epochs < 1:
+        raise ValueError(f"n_epochs must be an integer from 1; got {n_epochs!r}.")
 
 
 def _configured(estimator, rate, batch_size, n_epochs, seed):
