@@ -1,5 +1,6 @@
 """What all networks share: fit, predict, transform, and how they are stored."""
 
+import copy
 from numbers import Integral
 
 import numpy as np
@@ -367,7 +368,6 @@ class BaseMLP(
         super().__setstate__(state)
         stream = self.__dict__.get("_random_state")
         if self._continues and stream is not None:  # a copy goes its own way
-            self._random_state = np.random.RandomState()
-            self._random_state.set_state(stream.get_state(legacy=False))
+            self._random_state = copy.deepcopy(stream)
         if "coefs_" in self.__dict__:
             fitting.share_memory(self)

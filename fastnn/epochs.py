@@ -41,6 +41,11 @@ class EpochKernel:
         self._first = 0
         while self._first < self.n_blocks:
             self._first += self._twins.run()
+            threads.check_interrupt()
+
+    def release(self):
+        """Let go of the network now: what is held here refers to each other."""
+        self.__dict__.clear()
 
     def _launch(self, threaded, most):
         n = min(most, self.blocks_per_call, self.n_blocks - self._first)
@@ -112,6 +117,10 @@ class SlicedCalls:
 
     def give_back(self):
         """Do nothing: the RandomState is where it should be."""
+
+    def release(self):
+        """Let go of the network."""
+        self._kernel.release()
 
 
 def fits_in_a_call(network):
@@ -218,6 +227,10 @@ class WholeCalls:
         words["pos"] = int(self._stream[shuffling.WORDS])
         self._random_state.set_state(state)
         self._random_state = None
+
+    def release(self):
+        """Let go of the network now: what is held here refers to each other."""
+        self.__dict__.clear()
 
 
 def can_stream(random_state):

@@ -3,6 +3,7 @@
 validate -> initial weights -> solver -> publish
 """
 
+import copy
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -143,17 +144,21 @@ class Session:
         """
         trainer, stop = self.trainer, False
         while not stop and trainer.epochs_done() < n_epochs and goes_on():
-            trainer.prepare(n_epochs - trainer.epochs_done())
-            trainer()
+            place = trainer.keep_place() if trainer.has_long_epochs else None
+            try:
+                trainer.prepare(n_epochs - trainer.epochs_done())
+                trainer()
+            except KeyboardInterrupt:
+                if place is not None:
+                    trainer.go_back(place)
+                break
             stop = trainer.take()
         return stop
 
     def publish(self, estimator):
         """Give an estimator the weights and the records; training may go on."""
-        stream = np.random.RandomState()
         publish(estimator, self.trainer, self._measures)
-        stream.set_state(self.estimator._random_state.get_state(legacy=False))
-        estimator._random_state = stream
+        estimator._random_state = copy.deepcopy(self.estimator._random_state)
 
 
 def initialize(estimator, X, y):

@@ -58,6 +58,7 @@ class Function:
 
     def __call__(self, theta):
         """Return the loss, penalty included, and its gradient in float64."""
+        threads.check_interrupt()
         network, hyper = self.network, self.network.hyper
         network.set_parameters(theta.astype(network.dtype))
         self._kernel(*self._data, _ALL_ROWS)

@@ -24,7 +24,7 @@ from .parameters import check_memory, dropout
 from .records import Problem
 from .validation import Validation
 
-_DTYPES = {
+DTYPES = {
     "auto": (np.float64, np.float32),
     "float32": np.float32,
     "float64": np.float64,
@@ -82,7 +82,7 @@ def prepare(
     first = not hasattr(estimator, "coefs_") or (
         not estimator.warm_start and not incremental
     )
-    dtype = _DTYPES[estimator.dtype]
+    dtype = DTYPES[estimator.dtype]
     if not first:
         dtype = weights.read(estimator)[0].dtype
     if subset is None:

@@ -7,6 +7,8 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _check_y, _num_samples, validate_data
 
+from .network import for_kernels
+
 
 class Samples:
     """X, checked and converted once for each dtype, and never copied row by row.
@@ -22,13 +24,20 @@ class Samples:
         self._lock = threading.RLock()
 
     def checked(self, dtype):
-        """Return X as the kernels read it; raise as a fit of all rows would."""
+        """Return X as the kernels read it; raise as a fit of all rows would.
+
+        dtype : type of float, or tuple of the types that are fine as they are
+        """
+        key = np.dtype(dtype) if not isinstance(dtype, tuple) else dtype
         with self._lock:
-            if dtype not in self._checked:
-                self._checked[dtype] = check_array(
+            if key not in self._checked:
+                X = check_array(
                     self.X, accept_sparse="csr", dtype=dtype, order="C", input_name="X"
                 )
-            return self._checked[dtype]
+                if X.dtype not in self._checked:
+                    self._checked[X.dtype] = for_kernels(X)
+                self._checked[key] = self._checked[X.dtype]
+            return self._checked[key]
 
     def part(self, rows):
         """Return a copy of some rows, made once."""
@@ -47,10 +56,13 @@ class Subset:
     Parameters
     ----------
     samples : Samples
-    rows : vector of int
+    rows : vector of int, or what else picks rows of an array
     """
 
     def __init__(self, samples, rows):
+        rows = np.asarray(rows)
+        if rows.dtype == bool or rows.min() < 0:  # kernels count from 0
+            rows = np.arange(_num_samples(samples.X))[rows]
         self.samples, self.rows = samples, np.asarray(rows, np.int64)
 
     def validate(self, estimator, X, y, dtype):

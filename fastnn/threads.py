@@ -10,6 +10,7 @@ wherever threads are unsafe, and nobody notices:
 """
 
 import contextlib
+import contextvars
 import functools
 import os
 import threading
@@ -23,6 +24,9 @@ import numba
 FLOPS_PER_THREAD = 3e6
 # Work in one call that pays for starting threads in a process that has none yet.
 FLOPS_TO_START = 1e10
+
+# Asked during long work on a thread that Ctrl-C does not reach.
+goes_on: contextvars.ContextVar = contextvars.ContextVar("goes_on", default=None)
 
 _unsafe_after_fork = False
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
@@ -40,6 +44,13 @@ def _after_fork():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def check_interrupt():
+    """Raise KeyboardInterrupt if whoever this thread works for was interrupted."""
+    asked = goes_on.get()
+    if asked is not None and not asked():
+        raise KeyboardInterrupt
 
 
 @functools.cache

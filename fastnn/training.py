@@ -78,6 +78,9 @@ class Trainer:
             self._validator = Validator(estimator, objective, problem.validation)
         self._calls = self._make_calls()
         self._saved = [np.empty_like(self._live()) for _ in range(2)]
+        self.has_long_epochs = isinstance(self._calls, SlicedCalls)
+        if self.has_long_epochs:  # one may be interrupted, and undone
+            self._saved[0][:] = self._live()
         self._done = self._mark(0, 0)
         # Where the random stream was: an interrupt goes back there and draws the
         # permutations of whole epochs again.
@@ -378,6 +381,23 @@ class Trainer:
     def epochs_done(self):
         """Return how many whole epochs this trainer has finished."""
         return self._done.n_epochs
+
+    def keep_place(self):
+        """Return what `go_back` needs: where order and random stream are."""
+        return self._shuffled.copy(), self.random_state.get_state(legacy=False)
+
+    def go_back(self, place):
+        """Undo an epoch that was begun."""
+        self._live()[:] = self._saved[self._done.copy]
+        self._shuffled = place[0]
+        self.random_state.set_state(place[1])
+        numbers = state_of(self.state, self._done.numbers)
+        for name, at_place in KERNEL_NUMBERS.items():
+            self.network.hyper[at_place] = getattr(numbers, name)
+
+    def release(self):
+        """Let go of the network's memory now, not when Python finds it unused."""
+        self._calls.release()
 
     def rewind(self):
         """Take the random stream back to the end of the last whole epoch."""
