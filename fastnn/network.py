@@ -87,6 +87,10 @@ class Network:
         """Copy parameters, in row-major order, into the arena."""
         pack = layout.pack[self.dtype]
         pack(self.net, self.arena, theta, self.net[at.P0])
+        self.refresh()
+
+    def refresh(self):
+        """Bring what is derived from the parameters up to date."""
         if self.plan.trains and self.plan.n_matrices > 1:
             refresh = layout.refresh_transposes[self.dtype]
             refresh(self.net, self.arena, self.plan.n_matrices)

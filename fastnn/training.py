@@ -389,6 +389,7 @@ class Trainer:
     def go_back(self, place):
         """Undo an epoch that was begun."""
         self._live()[:] = self._saved[self._done.copy]
+        self.network.refresh()
         self._shuffled = place[0]
         self.random_state.set_state(place[1])
         numbers = state_of(self.state, self._done.numbers)
