@@ -1,7 +1,7 @@
 """Single kernels that go over numbers: activations, losses, solvers, masks, norms."""
 
 import numpy as np
-from fastnn.kernels import layout, noise, normalization
+from fastnn.kernels import layout, noise, normalization, shuffling
 from fastnn.kernels import layout as at
 
 from fastnn.architecture import Architecture
@@ -167,3 +167,23 @@ class Normalization:
         return self._nanoseconds(unit, dtype, 1, self.rows, 0)
 
     track_forward.unit = track_backward.unit = track_statistics.unit = "ns"
+
+
+class Permutation:
+    """Nanoseconds per row of an epoch's order, beside NumPy's own shuffle."""
+
+    params = ((150, 1797, 60_000), ("fastnn", "numpy"))
+    param_names = ("rows", "library")
+
+    def track_row(self, n, library):
+        random_state, order = np.random.RandomState(0), np.arange(n)
+        words = random_state.get_state()
+        stream = np.append(words[1], words[2]).astype(np.int64)
+        kernel = shuffling.shuffle["float32"]
+        calls = {
+            "fastnn": lambda: kernel(stream, order, n),
+            "numpy": lambda: random_state.shuffle(order),
+        }
+        return best_seconds(calls[library]) / n * 1e9
+
+    track_row.unit = "ns"

@@ -25,6 +25,7 @@ class EpochKernel:
         self.network = network
         self.n_blocks = network.n_blocks()
         self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / _flops_of_block(network)))
+        self._serial = training.train_serial[network.dtype]
         self._team = _Team(network)
         self._twins = self._team.twins(self._launch)
 
@@ -52,7 +53,7 @@ class EpochKernel:
         arguments = (*self._arguments, self._first, self._first + n)
         if not (threaded and self._team.run(self._team.parallel(), arguments)):
             threaded = False
-            training.train_serial[self.network.dtype](*arguments)
+            self._serial(*arguments)
         return n, threaded
 
 
@@ -158,6 +159,8 @@ class WholeCalls:
         self._log[epochs.N_BLOCKS] = self.n_blocks
         self._log[epochs.SHUFFLES], self._log[epochs.ONWARD] = streams, onward
         self._log[[epochs.TOL, epochs.PATIENCE, epochs.TARGET]] = limits
+        # Loaded, or compiled, before the first call is timed.
+        self._kernel = epochs.run_epochs[network.dtype]
         self._team = _Team(network)
         self._twins = self._team.twins(self._launch)
 
@@ -197,7 +200,7 @@ class WholeCalls:
         """Train on whole epochs; return their batches and whether on threads."""
         net, log = self.network.net, self._log
         log[epochs.MOST] = min(log[epochs.MOST], max(1, most // self.n_blocks))
-        kernel = epochs.run_epochs[self.network.dtype]
+        kernel = self._kernel
         if threaded:
             self._team.parallel()
             net[at.TRAIN] = team.train_parallel.address(self.network.dtype)

@@ -31,7 +31,9 @@ goes_on: contextvars.ContextVar = contextvars.ContextVar("goes_on", default=None
 _unsafe_after_fork = False
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
 _next_trial = 0.0  # when a new fit may try threads
-_has_won = False  # whether threads won the last trial
+# Whether threads won the last trial; until when that is taken for granted; and the
+# seconds per floating-point operation that they took.
+_has_won, _trusted_until, _trusted_rate = False, 0.0, 0.0
 _one_at_a_time = threading.Lock()
 
 
@@ -117,11 +119,12 @@ class Twins:
         self.trial_batches = max(1, int(self.TRIAL_FLOPS / flops))
         self.threaded = False  # the twin in use
         self.cost = {False: None, True: None}  # seconds per batch
+        self.flops = flops
+        self.is_fresh = True  # the first call finds its memory in no cache
         self.trial_end = None  # when the trial of the other twin ends, if one runs
         self.next_trial, self.pause = _next_trial, self.PAUSES[0]
         if n_workers > 1 and is_started() and (_has_won or flops > self.SURE_FLOPS):
-            # The cores may be busy by now: one call of either twin tells.
-            self.threaded, self.next_trial = True, 0.0
+            self.threaded, self.next_trial = True, _trusted_until
 
     def run(self):
         """Work on some batches; return how many."""
@@ -143,18 +146,20 @@ class Twins:
                 self.trial_end = time.perf_counter() + self.TRIAL_SECONDS
         if self.trial_end is not None:
             return not self.threaded, self.trial_batches
-        first = self.threaded and self.cost[True] is None
-        return self.threaded, self.trial_batches if first else _ALL
+        sure = not self.threaded or self.cost[True] is not None
+        return self.threaded, _ALL if sure else self.trial_batches
 
     def _learn(self, threaded, start, now, n_batches):
         """Take note of a call's time, and end a trial that is decided."""
         cost, known = (now - start) / n_batches, self.cost[threaded]
         if not threaded:
             note_serial(now - start)
+        if self.is_fresh:
+            self.is_fresh = False
+            return
         if self.trial_end is None:
             self.cost[threaded] = cost if known is None else 0.6 * known + 0.4 * cost
-            serial = self.cost[False]
-            if threaded and serial is not None and cost > serial:
+            if threaded and cost > 3 * _trusted_rate * self.flops:
                 self.next_trial = 0.0  # a core was taken away
         elif threaded == self.threaded:  # the other twin cannot run here
             self._end_trial(now, self.PAUSES[1])
@@ -165,11 +170,16 @@ class Twins:
             self._end_trial(now, min(2 * self.pause, self.PAUSES[1]))
 
     def _end_trial(self, now, pause):
-        global _next_trial, _has_won
+        global _next_trial, _has_won, _trusted_until, _trusted_rate
         self.trial_end = None
         self.pause, self.next_trial = pause, now + pause
         _has_won = self.threaded
-        _next_trial = 0.0 if self.threaded else self.next_trial
+        _next_trial = 0.0
+        if self.threaded:
+            _trusted_until = self.next_trial
+            _trusted_rate = self.cost[True] / self.flops
+        else:
+            _next_trial = self.next_trial
 
 
 _ALL = 1 << 60

@@ -1,14 +1,15 @@
 """Compiling ahead of the first fit, and what predictions keep between calls."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from fastnn.kernels import _jit, activations, training
-from helpers import make_data, run_python
+from helpers import ignore_convergence, make_data, run_python
 
 import fastnn
-from fastnn import compilation, prediction, threads
+from fastnn import compilation, epochs, prediction, threads
 from fastnn.cli import main
 
 
@@ -156,3 +157,30 @@ def test_what_pays_for_starting_threads(monkeypatch):
     assert threads.pays_to_start(2 * threads.FLOPS_TO_START)
     threads.note_serial(2 * threads.Twins.PATIENCE)
     assert threads.pays_to_start(1.0)
+
+
+@ignore_convergence
+def test_compiling_is_not_work_that_threads_could_share(monkeypatch):
+    """Else a process's first fit would start threads for nothing."""
+
+    class Slow:
+        def __init__(self, unit):
+            self.unit = unit
+
+        def __getitem__(self, dtype):
+            time.sleep(0.5)
+            return self.unit[dtype]
+
+    monkeypatch.setattr(threads, "FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(threads, "_serial_seconds", 0.0)
+    monkeypatch.setattr(threads, "is_started", lambda: False)
+    monkeypatch.setattr(epochs.epochs, "run_epochs", Slow(epochs.epochs.run_epochs))
+    monkeypatch.setattr(
+        epochs.training, "train_serial", Slow(epochs.training.train_serial)
+    )
+    X, y = make_data("regression", n=40)
+    for flops in (1e9, 1.0):  # in whole epochs, and in slices
+        monkeypatch.setattr(epochs, "_FLOPS_PER_CALL", flops)
+        model = fastnn.MLPRegressor((9,), batch_size=20, max_iter=2, n_threads=2)
+        model.fit(X, y)
+        assert 0 < threads._serial_seconds < 0.25, "half a second was a compiler's"
