@@ -1,12 +1,13 @@
 """Networks, data and calls shared by the kernels' tests."""
 
+import functools
 import itertools
 
 import numba
 import numpy as np
 import pytest
 import reference
-from fastnn.kernels import _host, team, training
+from fastnn.kernels import _host, _jit, team, training
 from fastnn.kernels import layout as at
 
 from fastnn.architecture import Architecture, plain
@@ -24,6 +25,12 @@ BOUNDSCHECK = bool(numba.config.BOUNDSCHECK)
 needs_parallel = pytest.mark.skipif(
     BOUNDSCHECK, reason="bounds checks exclude parallel code"
 )
+
+
+@functools.cache
+def from_python(helper):
+    """Return a kernels' helper as a function that tests may call."""
+    return helper if JIT_DISABLED else numba.njit(helper.py_func, **_jit.OPTIONS)
 
 
 def few_or_many(few, many):

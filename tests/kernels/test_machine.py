@@ -301,3 +301,10 @@ def test_calls_by_address_without_a_compiler():
     arena = np.zeros(6)
     losses.OUTPUT.call(outputs.output_exp.address(np.float64), arena, 0, 4, 1, 3)
     np.testing.assert_allclose(arena, [1, 1, 1, 0, 0, 0], rtol=1e-15)
+
+
+@pytest.mark.skipif(_host.JIT_DISABLED, reason="helpers are plain functions then")
+def test_helpers_refuse_calls_from_python():
+    """They are compiled without the code for such calls, which would be a crash."""
+    with pytest.raises(TypeError, match="layer_field is called by other kernels only"):
+        layout.layer_field(np.zeros(300, np.int64), 0, 1)

@@ -11,6 +11,7 @@ from kernel_tools import (
     Net,
     assert_close,
     few_or_many,
+    from_python,
     random_data,
     random_theta,
     same_results,
@@ -55,10 +56,11 @@ def test_partners(dtype):
         for begin in range(0, N, BATCH):
             batch = rows[begin : begin + BATCH]
             got = [
-                mixing.partner_of(net.net, order, begin + i) for i in range(len(batch))
+                from_python(mixing.partner_of)(net.net, order, begin + i)
+                for i in range(len(batch))
             ]
             np.testing.assert_array_equal(got, np.roll(batch, -1))
-    assert mixing.partner_of(net.net, ORDER, N - 1) == ORDER[-1]
+    assert from_python(mixing.partner_of)(net.net, ORDER, N - 1) == ORDER[-1]
 
 
 @pytest.mark.parametrize("ends", [SQUARED, LOGISTIC])

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from fastnn.kernels import layout as at
 from fastnn.kernels import noise
-from kernel_tools import DTYPES, JIT_DISABLED, Net, few_or_many, random_data, same_bits
+from kernel_tools import (
+    DTYPES,
+    JIT_DISABLED,
+    Net,
+    few_or_many,
+    from_python,
+    random_data,
+    same_bits,
+)
 from reference import draws as twin
 from scipy import special, stats
 
@@ -52,12 +60,14 @@ def test_draws_against_unsigned_arithmetic(seed):
     """Keys and draws, for layers below 0 and epochs beyond 32 bits."""
     for epoch, layer, row in [(0, 0, 0), (2**40 + 5, -1, 12345), (99, 1000003, 2**33)]:
         net = header(seed, epoch)
-        keys = [noise.key_of(net, layer, row, which) for which in (1, 2)]
+        keys = [from_python(noise.key_of)(net, layer, row, which) for which in (1, 2)]
         for which in (1, 2):
             want = twin.key(seed, epoch, layer, row, which)[0]
             assert int(keys[which - 1]) == int(want)
         want = twin.draws(seed, epoch, layer, row, 50)[0]
-        assert [int(noise.draw(j, *keys)) for j in range(50)] == want.tolist()
+        assert [
+            int(from_python(noise.draw)(j, *keys)) for j in range(50)
+        ] == want.tolist()
 
 
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.5, 0.9])
@@ -147,7 +157,7 @@ def test_normal_numbers_against_the_inverse(dtype):
     bits = np.r_[0:200, 2**22 - 100 : 2**22 + 100, 2**23 - 200 : 2**23]
     bits = np.r_[bits, np.linspace(0, 2**23 - 1, few_or_many(50, 5000)).astype(int)]
     arena = np.zeros(1, dtype)
-    got = [noise.normal_of(arena, dtype.type(b)) for b in bits]
+    got = [from_python(noise.normal_of)(arena, dtype.type(b)) for b in bits]
     np.testing.assert_allclose(got, special.ndtri((bits + 0.5) / 2**23), rtol=bound)
     if JIT_DISABLED:  # a compiled function returns Python's float
         assert {type(x) for x in got} == {dtype.type}
@@ -156,8 +166,8 @@ def test_normal_numbers_against_the_inverse(dtype):
 def test_normal_numbers_are_symmetric(dtype):
     arena = np.zeros(1, dtype)
     for b in (0, 1, 5, 1000, 2**22 - 1):
-        mirrored = noise.normal_of(arena, dtype.type(2**23 - 1 - b))
-        assert noise.normal_of(arena, dtype.type(b)) == -mirrored
+        mirrored = from_python(noise.normal_of)(arena, dtype.type(2**23 - 1 - b))
+        assert from_python(noise.normal_of)(arena, dtype.type(b)) == -mirrored
 
 
 def test_noise_against_the_draws(dtype):

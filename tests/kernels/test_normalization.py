@@ -10,6 +10,7 @@ from kernel_tools import (
     Net,
     assert_close,
     few_or_many,
+    from_python,
     needs_parallel,
     random_data,
     random_parameters,
@@ -181,7 +182,7 @@ def test_same_bits_for_any_workers(norm, parallel, dtype):
     for n_workers in (1, 2, 3, 7):
         net, _, _ = make(norm, dtype, n_workers=n_workers, batch_size=N // 2)
         owned = [
-            int(normalization.own_columns(net.net, net.arena, 0, worker))
+            int(from_python(normalization.own_columns)(net.net, net.arena, 0, worker))
             for worker in range(n_workers + 1)
         ]
         assert owned == sorted(owned)

@@ -5,7 +5,15 @@ import pytest
 import reference
 from fastnn.kernels import forward, loading, sparse
 from fastnn.kernels import layout as at
-from kernel_tools import CANARY, Net, assert_close, random_data, random_theta, same_bits
+from kernel_tools import (
+    CANARY,
+    Net,
+    assert_close,
+    from_python,
+    random_data,
+    random_theta,
+    same_bits,
+)
 from scipy import sparse as scipy_sparse
 
 SQUARED = ("squared_error", "identity")
@@ -143,15 +151,18 @@ def test_a_matrix_without_numbers(dtype):
 def test_bisection_finds_the_first_of_equals():
     columns = np.array([9, 1, 3, 3, 3, 7, 0], np.int32)
     for value, want in ((0, 1), (1, 1), (2, 2), (3, 2), (4, 5), (7, 5), (8, 6)):
-        assert sparse.first_at_least(columns, 1, 6, value) == want
-    assert sparse.first_at_least(columns, 4, 4, 0) == 4
+        assert from_python(sparse.first_at_least)(columns, 1, 6, value) == want
+    assert from_python(sparse.first_at_least)(columns, 4, 4, 0) == 4
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
 @pytest.mark.parametrize("rows", [1, 5, 6, 7, 13, 50])
 def test_shares_of_rows(rows, n_workers):
     """Whole tiles of rows, in order, all of them, each once."""
-    bounds = [forward.share_of_rows(rows, w, n_workers) for w in range(n_workers + 1)]
+    bounds = [
+        from_python(forward.share_of_rows)(rows, w, n_workers)
+        for w in range(n_workers + 1)
+    ]
     assert bounds[0] == 0
     assert bounds[-1] == rows
     assert all(b == rows or b % forward.TILE_ROWS == 0 for b in bounds)
