@@ -64,7 +64,7 @@ if hasattr(os, "register_at_fork"):
 _BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
 
 
-class _Helper(CPUDispatcher):
+class _Helper(CPUDispatcher):  # pragma: llvm only
     """A function that has no code for a call from Python, which would be a crash."""
 
     def __call__(self, *arguments, **options):
@@ -73,7 +73,7 @@ class _Helper(CPUDispatcher):
 
 def _compile_inner(function, fastmath):
     helper = numba.njit(function, fastmath=fastmath, **INNER)
-    if not _host.JIT_DISABLED:
+    if not _host.JIT_DISABLED:  # pragma: no cover
         helper.__class__ = _Helper
     return helper
 

@@ -440,3 +440,14 @@ def test_the_split_is_scored_with_its_weights(fraction):
     right = MLPEstimator(**params).fit(X, y)
     assert left.validation_scores_ != right.validation_scores_
     assert all(0 <= score <= 1 for score in left.validation_scores_)
+
+
+def test_outputs_on_their_way_to_infinity_end_in_the_error_alone():
+    """Warnings are errors here: scores of huge outputs must not overflow aloud."""
+    X, y = make_data("regression", dtype=np.float32)
+    model = MLPRegressor(
+        (6,), solver="sgd", batch_size=97, momentum=0.0, learning_rate_init=1e3,
+        max_iter=20, random_state=0,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="non-finite"):
+        model.fit(X, y, X_val=X, y_val=y)
