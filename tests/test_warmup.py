@@ -171,6 +171,9 @@ def test_compiling_is_not_work_that_threads_could_share(monkeypatch):
             time.sleep(0.5)
             return self.unit[dtype]
 
+        def address(self, dtype):
+            return self.unit.address(dtype)
+
     monkeypatch.setattr(threads, "FLOPS_PER_THREAD", 1.0)
     monkeypatch.setattr(threads, "_serial_seconds", 0.0)
     monkeypatch.setattr(threads, "is_started", lambda: False)
