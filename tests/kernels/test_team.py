@@ -17,6 +17,7 @@ from kernel_tools import (
     needs_parallel,
     random_data,
     random_theta,
+    same_results,
 )
 
 from fastnn import plan as plan_module
@@ -86,8 +87,8 @@ def test_same_bits_for_any_workers(n_shares, weighted, parallel, monkeypatch, dt
         losses = [net.train(parallel) for _ in range(3)]
         results.append((np.array(losses), net.theta))
     for other in results[1:]:
-        np.testing.assert_array_equal(other[0], results[0][0])
-        np.testing.assert_array_equal(other[1], results[0][1])
+        assert same_results(other[0], results[0][0])
+        assert same_results(other[1], results[0][1])
 
 
 @pytest.mark.parametrize("options", [{}, {"l1": True, "clips": True}])
@@ -150,8 +151,9 @@ def test_workers_on_any_threads(n_shares, weighted, impatient, monkeypatch, dtyp
         both.set_hyper(LOSS_SUM=0.0, LOSS_COUNT=0.0)
         both.net[both.net[at.SYNC] :] = 0  # as at the start of a call
         run_on_threads(both, 2)
-        np.testing.assert_array_equal(both.theta, alone.theta)
-        assert both.hyper[at.LOSS_SUM] == alone.hyper[at.LOSS_SUM]
+        assert same_results(both.theta, alone.theta)
+        losses = [np.array(net.hyper[at.LOSS_SUM]) for net in (both, alone)]
+        assert same_results(*losses)
         meetings += both.net[both.net[at.SYNC] + team.STATE] == team.TOGETHER
 
 
@@ -165,9 +167,10 @@ def test_the_first_does_all_the_work_if_nobody_comes(monkeypatch, dtype):
     kernel(*arguments, 1)
     state = both.net[both.net[at.SYNC] + team.STATE]
     assert state == team.ALONE
-    np.testing.assert_array_equal(both.theta, alone.theta)
+    assert same_results(both.theta, alone.theta)
+    before = both.theta
     kernel(*arguments, 0)
-    np.testing.assert_array_equal(both.theta, alone.theta)
+    np.testing.assert_array_equal(both.theta, before)
 
 
 def test_a_meeting_has_room_for_its_workers(dtype):
