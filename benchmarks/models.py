@@ -5,7 +5,8 @@ from functools import cache, lru_cache
 
 import numba
 import numpy as np
-from fastnn.kernels import team, training
+
+from fastnn.compilation import compile_parallel
 
 from .workloads import WORKLOADS, make_data
 
@@ -67,12 +68,7 @@ def compile_twins(dtype):
 
     A fit does both when it has worked for a while, in the middle of a timed one.
     """
-    for unit in (
-        team.train_worker,
-        team.train_parallel,
-        training.predict_parallel,
-    ):
-        unit[dtype]
+    compile_parallel(dtype)
     numba.get_num_threads()
 
 

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 from . import kernels
+from .kernels import team, training
 from .kernels._jit import Unit
 
 
@@ -18,6 +19,15 @@ def units():
             ):
                 found[f"{module.name}.{name}"] = value
     return found
+
+
+def compile_parallel(dtype):
+    """Compile the loops that share work among threads.
+
+    A fit does that when it has worked for a while, and not before.
+    """
+    for unit in (team.train_worker, team.train_parallel, training.predict_parallel):
+        unit[dtype]
 
 
 def compile_all(dtypes=("float32", "float64"), report=None):
