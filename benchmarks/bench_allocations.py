@@ -11,10 +11,10 @@ from fastnn.kernels import team, training
 from numba.core.runtime import _nrt_python, rtsys
 
 from fastnn import MLPEstimator
-from fastnn.architecture import Architecture
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan, Training
-from fastnn.variants import LOSSES
+from fastnn.structure.architecture import Architecture
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import LOSSES
 
 from .bench_options import OPTIONS
 from .measure import DTYPES

@@ -4,10 +4,16 @@ import numpy as np
 from fastnn.kernels import layout, noise, normalization, shuffling
 from fastnn.kernels import layout as at
 
-from fastnn.architecture import Architecture
-from fastnn.network import Network
-from fastnn.plan import Plan, Training
-from fastnn.variants import ACTIVATIONS, CODED_LOSSES, LOSSES, OUTPUTS, SOLVERS
+from fastnn.structure.architecture import Architecture
+from fastnn.structure.network import Network
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import (
+    ACTIVATIONS,
+    CODED_LOSSES,
+    LOSSES,
+    OUTPUTS,
+    SOLVERS,
+)
 
 from .measure import DTYPES, best_seconds
 

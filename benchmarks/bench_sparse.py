@@ -5,10 +5,10 @@ from fastnn.kernels import layout as at
 from fastnn.kernels import sparse as kernels
 from scipy import sparse
 
-from fastnn.architecture import Architecture
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan, Training
-from fastnn.variants import LOSSES
+from fastnn.structure.architecture import Architecture
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import LOSSES
 
 from .measure import DTYPES, best_seconds
 from .models import LIBRARIES, compile_twins, find_class, fit_quietly

@@ -23,10 +23,10 @@ from fastnn.kernels import _host, products, team, training
 from fastnn.kernels import layout as at
 from threadpoolctl import threadpool_limits
 
-from fastnn.architecture import plain
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan, Training
-from fastnn.variants import CODED_LOSSES, LOSSES
+from fastnn.structure.architecture import plain
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import CODED_LOSSES, LOSSES
 
 from .machine import describe_machine
 from .tables import format_table

@@ -16,8 +16,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from . import fitting, prediction, targets
+from . import prediction
 from .callbacks import CallbackSupportMixin, with_callbacks
+from .inputs import targets
+from .learning import fitting
 
 
 def _is_classifier(estimator):

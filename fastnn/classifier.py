@@ -6,8 +6,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from .base import BaseMLP, store
-from .parameters import CLASS_WEIGHT, LABEL_SMOOTHING, without
-from .variants import CLASSIFICATION_LOSSES
+from .inputs.parameters import CLASS_WEIGHT, LABEL_SMOOTHING, without
+from .structure.variants import CLASSIFICATION_LOSSES
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

@@ -5,7 +5,7 @@ from typing import ClassVar
 from sklearn.utils._param_validation import StrOptions
 
 from .base import BaseMLP, store
-from .parameters import ALL_LOSSES, CLASS_WEIGHT, CONSTRAINTS, LABEL_SMOOTHING
+from .inputs.parameters import ALL_LOSSES, CLASS_WEIGHT, CONSTRAINTS, LABEL_SMOOTHING
 
 
 class MLPEstimator(BaseMLP):

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .fitting import transaction
 from .kernels.neurons import hebbian_epoch
+from .learning.fitting import transaction
+from .learning.preparation import check_parameters
 from .perceptron import Perceptron
-from .preparation import check_parameters
 from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite
 
 __all__ = ["HebbianNeuron", "McCullochPittsNeuron", "Perceptron"]

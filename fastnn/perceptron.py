@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from .fitting import transaction
 from .kernels.neurons import perceptron_epoch
-from .preparation import check_parameters, check_weight
+from .learning.fitting import transaction
+from .learning.preparation import check_parameters, check_weight
 from .thresholds import ACTIVATIONS, Neuron, check_classes, check_finite
 
 

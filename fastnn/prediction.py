@@ -7,12 +7,13 @@ import time
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from . import threads, weights
+from . import threads
 from .kernels import layout, training
 from .kernels import layout as at
-from .network import Network, Rows, for_kernels
-from .plan import cached_plan
-from .variants import OUTPUTS
+from .structure import weights
+from .structure.network import Network, Rows, for_kernels
+from .structure.plan import cached_plan
+from .structure.variants import OUTPUTS
 
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.

@@ -6,8 +6,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from .base import BaseMLP, store
-from .parameters import without
-from .variants import REGRESSION_LOSSES
+from .inputs.parameters import without
+from .structure.variants import REGRESSION_LOSSES
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):

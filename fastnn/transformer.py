@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import BaseMLP, check_layer
 from .classifier import MLPClassifier
-from .parameters import hidden_sizes
+from .inputs.parameters import hidden_sizes
 
 
 class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

@@ -9,10 +9,11 @@ import numpy as np
 import reference
 from scipy import sparse
 
-from fastnn import MLPEstimator, randomness
-from fastnn.lbfgs import Function
-from fastnn.preparation import prepare
-from fastnn.variants import CLASSIFICATION_LOSSES, LOSSES, REGRESSION_LOSSES
+from fastnn import MLPEstimator
+from fastnn.learning import randomness
+from fastnn.learning.lbfgs import Function
+from fastnn.learning.preparation import prepare
+from fastnn.structure.variants import CLASSIFICATION_LOSSES, LOSSES, REGRESSION_LOSSES
 
 N, N_FEATURES, SEEDS = 11, 4, 3
 FLOAT64 = np.dtype("float64")

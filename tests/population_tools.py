@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 
 from fastnn import MLPClassifier, MLPEstimator, MLPRegressor
-from fastnn.population import Population, Task
+from fastnn.learning.population import Population, Task
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 N = 30 if INTERPRETED else 90

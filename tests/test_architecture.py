@@ -14,7 +14,7 @@ import pytest
 import fastnn
 
 FASTNN = Path(fastnn.__file__).parent
-KERNELS = Path(fastnn.network.layout.__file__).parent
+KERNELS = Path(fastnn.structure.network.layout.__file__).parent
 SOURCES = {
     **{f"kernels/{path.name}": path for path in sorted(KERNELS.glob("*.py"))},
     **{
@@ -58,7 +58,7 @@ def names_in(tree):
 def test_there_is_something_to_look_at():
     """The tests below would pass on an empty list of files."""
     assert {"kernels/_jit.py", "kernels/row_pass.py"} <= set(IN_KERNELS)
-    assert {"fastnn/network.py", "fastnn/cli/options.py"} <= set(IN_FASTNN)
+    assert {"fastnn/structure/network.py", "fastnn/cli/options.py"} <= set(IN_FASTNN)
 
 
 @pytest.mark.parametrize("name", IN_KERNELS)

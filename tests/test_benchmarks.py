@@ -89,7 +89,7 @@ def test_each_workload_is_fitted_by_each_library():
 
 def test_each_variant_has_a_kernel_benchmark():
     from benchmarks import bench_kernels
-    from fastnn.variants import ACTIVATIONS, CODED_LOSSES, LOSSES, SOLVERS
+    from fastnn.structure.variants import ACTIVATIONS, CODED_LOSSES, LOSSES, SOLVERS
 
     assert set(bench_kernels.Activations.params[0]) == set(ACTIVATIONS)
     assert {c[:2] for c in bench_kernels.Losses.params[0]} == {*LOSSES, *CODED_LOSSES}

@@ -10,8 +10,9 @@ from helpers import ignore_convergence, make_data
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 
-from fastnn import MLPClassifier, MLPEstimator, epochs
-from fastnn.training import Trainer
+from fastnn import MLPClassifier, MLPEstimator
+from fastnn.learning import epochs
+from fastnn.learning.training import Trainer
 
 pytestmark = ignore_convergence
 

@@ -22,7 +22,8 @@ from gradient_tools import (
     suits,
 )
 
-from fastnn import MLPEstimator, architecture, plan, variants
+from fastnn import MLPEstimator
+from fastnn.structure import architecture, plan, variants
 
 # name: loss and output activation, kind of targets
 TARGETS = {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPRegressor
 
-from fastnn import initialization
-from fastnn.initialization import draw, glorot_uniform, matrix
+from fastnn.structure import initialization
+from fastnn.structure.initialization import draw, glorot_uniform, matrix
 
 SCHEMES = ("sklearn", "glorot", "he", "lecun", "orthogonal", "auto")
 RELU_LIKE = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus")

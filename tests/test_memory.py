@@ -15,14 +15,8 @@ from numba.core.runtime import _nrt_python, rtsys
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 
-from fastnn import (
-    MLPClassifier,
-    MLPEstimator,
-    MLPRegressor,
-    fitting,
-    threads,
-    validation,
-)
+from fastnn import MLPClassifier, MLPEstimator, MLPRegressor, threads
+from fastnn.learning import fitting, validation
 
 _PEAK = Path("/proc/self/clear_refs")
 measures = pytest.mark.skipif(

@@ -18,7 +18,7 @@ from helpers import (
 from scipy import sparse
 
 from fastnn import MLPClassifier, MLPEstimator
-from fastnn.training import Trainer
+from fastnn.learning.training import Trainer
 
 pytestmark = ignore_convergence
 

@@ -24,7 +24,7 @@ from population_tools import (
 )
 from scipy import sparse
 
-from fastnn.population import Population, Task
+from fastnn.learning.population import Population, Task
 
 
 @quiet

@@ -28,8 +28,8 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnn import epochs, fitting, population, training
-from fastnn.population import Population, Task
+from fastnn.learning import epochs, fitting, population, training
+from fastnn.learning.population import Population, Task
 
 
 def error_of(call, *args, **kwargs):

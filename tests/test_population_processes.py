@@ -23,7 +23,7 @@ import numpy as np
 from helpers import force_threads, make_data, weights_of
 from fastnn import MLPClassifier, MLPEstimator, MLPRegressor
 from fastnn.model_selection import GridSearchCV, HalvingGridSearchCV
-from fastnn.population import Population, Task
+from fastnn.learning.population import Population, Task
 warnings.simplefilter("ignore")
 
 def bits(models):

@@ -6,8 +6,8 @@ import inspect
 import numpy as np
 import pytest
 
-from fastnn import schedules
-from fastnn.schedules import Plateau, factors
+from fastnn.learning import schedules
+from fastnn.learning.schedules import Plateau, factors
 
 HORIZON, N_BATCHES = 12, 7
 

@@ -36,9 +36,12 @@ from gradient_tools import (
 from scipy import sparse
 from scipy.special import ndtri
 
-from fastnn import MLPEstimator, objective, randomness, threads, variants
-from fastnn.lbfgs import Function, Split
-from fastnn.preparation import prepare
+from fastnn import MLPEstimator, threads
+from fastnn.inputs import objective
+from fastnn.learning import randomness
+from fastnn.learning.lbfgs import Function, Split
+from fastnn.learning.preparation import prepare
+from fastnn.structure import variants
 
 
 def pairs_of(case):

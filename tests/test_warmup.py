@@ -9,8 +9,9 @@ from fastnn.kernels import _jit, activations, training
 from helpers import ignore_convergence, make_data, run_python
 
 import fastnn
-from fastnn import compilation, epochs, prediction, threads
+from fastnn import compilation, prediction, threads
 from fastnn.cli import main
+from fastnn.learning import epochs
 
 
 def test_every_unit_is_found():

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from ..population import Population, Task
+from ..learning.population import Population, Task
 from ._candidates import final_of, front_key, is_network, is_pipeline
 from ._front import Front, sees_only_outputs
 from ._messages import print_end, print_start

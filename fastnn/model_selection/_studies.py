@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from ..population import Population, Task
+from ..learning.population import Population, Task
 from ._candidates import is_network
 
 

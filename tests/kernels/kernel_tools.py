@@ -10,10 +10,10 @@ import reference
 from fastnn.kernels import _host, _jit, team, training
 from fastnn.kernels import layout as at
 
-from fastnn.architecture import Architecture, plain
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan, Training
-from fastnn.variants import CODED_LOSSES, LOSSES
+from fastnn.structure.architecture import Architecture, plain
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import CODED_LOSSES, LOSSES
 
 JIT_DISABLED = _host.JIT_DISABLED
 DTYPES = (np.dtype("float32"), np.dtype("float64"))

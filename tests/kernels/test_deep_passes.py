@@ -25,11 +25,11 @@ from kernel_tools import (
 from reference import draws as noise_twin
 from scipy import sparse
 
-from fastnn import plan as plan_module
-from fastnn.architecture import Architecture
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan, Training
-from fastnn.variants import LOSSES
+from fastnn.structure import plan as plan_module
+from fastnn.structure.architecture import Architecture
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan, Training
+from fastnn.structure.variants import LOSSES
 
 SIZES = (4, 17, 17, 5, 3)
 ROWS = few_or_many(7, 31)

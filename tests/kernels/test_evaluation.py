@@ -19,9 +19,9 @@ from kernel_tools import (
     same_bits,
 )
 
-from fastnn.architecture import plain
-from fastnn.network import Network, Rows
-from fastnn.plan import Plan
+from fastnn.structure.architecture import plain
+from fastnn.structure.network import Network, Rows
+from fastnn.structure.plan import Plan
 
 ROWS = (1, at.GROUP - 1, at.GROUP, at.GROUP + 1, few_or_many(70, 200))
 

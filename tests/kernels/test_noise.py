@@ -16,7 +16,7 @@ from kernel_tools import (
 from reference import draws as twin
 from scipy import special, stats
 
-from fastnn import plan as plan_module
+from fastnn.structure import plan as plan_module
 
 SEEDS = (0, 1, 2**31 - 1, 2**32 - 1, 2**53)
 N = few_or_many(300, 20_000)

@@ -18,8 +18,8 @@ from kernel_tools import (
     same_results,
 )
 
-from fastnn import plan as plan_module
-from fastnn.variants import ACTIVATIONS
+from fastnn.structure import plan as plan_module
+from fastnn.structure.variants import ACTIVATIONS
 
 ROWS = (1, 5, 6, 7, 13)
 WIDTHS = (1, 15, 16, 17, 63, 64, 65, 100, 130)

@@ -16,7 +16,7 @@ from kernel_tools import (
     same_results,
 )
 
-from fastnn import plan as plan_module
+from fastnn.structure import plan as plan_module
 
 SIZES = (4, 17, 17, 5, 2)
 N = few_or_many(8, 40)

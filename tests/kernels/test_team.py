@@ -20,7 +20,7 @@ from kernel_tools import (
     same_results,
 )
 
-from fastnn import plan as plan_module
+from fastnn.structure import plan as plan_module
 
 SHARES = (1, 2, 4)
 

@@ -22,7 +22,7 @@ from kernel_tools import (
 )
 from scipy import sparse
 
-from fastnn import plan as plan_module
+from fastnn.structure import plan as plan_module
 
 EPOCHS = few_or_many(2, 25)
 SOLVERS = {

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
+from ..kernels import layout as at
+from ..structure.architecture import Architecture
+from ..structure.plan import Training
 from . import parameters, targets
-from .architecture import Architecture
-from .kernels import layout as at
-from .plan import Training
 
 # Weight decay of solvers whose name promises it.
 _OWN_DECAY = {"adamw": 0.01}

@@ -4,11 +4,13 @@ import numpy as np
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from . import options, threads, weights
+from .. import threads
+from ..inputs import options
+from ..kernels import layout as at
+from ..structure import weights
+from ..structure.network import Network
+from ..structure.plan import Plan
 from .epochs import EpochKernel
-from .kernels import layout as at
-from .network import Network
-from .plan import Plan
 
 
 class Function:

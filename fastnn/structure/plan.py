@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels import _host, normalization, row_pass, team
-from .kernels import layout as at
+from ..kernels import _host, normalization, row_pass, team
+from ..kernels import layout as at
 from .units import couples_rows, is_deep, units_of
 from .variants import ACTIVATIONS, SOLVERS
 

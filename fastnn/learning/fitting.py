@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from . import fitted, initialization, lbfgs, randomness, validation, weights
-from .architecture import NORM_PARTS, POPULATION_PARTS
-from .callbacks import Reporter
-from .parameters import check_combinations
+from ..callbacks import Reporter
+from ..inputs.parameters import check_combinations
+from ..structure import initialization, weights
+from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
+from . import fitted, lbfgs, randomness, validation
 from .preparation import check_parameters, prepare
 from .training import Trainer
 

@@ -1,6 +1,6 @@
 """Which compiled units a network uses: those that it needs, and no other."""
 
-from .kernels import (
+from ..kernels import (
     deep_layer,
     deep_pass,
     evaluation,
@@ -18,7 +18,7 @@ from .kernels import (
     transposition,
     weight_pass,
 )
-from .kernels import layout as at
+from ..kernels import layout as at
 from .variants import ACTIVATIONS, OUTPUTS, SOLVERS
 
 

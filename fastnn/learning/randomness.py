@@ -7,7 +7,7 @@ same for any number of threads, and after any pause.
 
 import numpy as np
 
-from .kernels import layout as at
+from ..kernels import layout as at
 
 _MIXUP, _AUGMENTATION = 1, 2
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from .parameters import quantiles
-from .targets import threshold_of
-from .variants import (
+from ..structure.variants import (
     CLASSIFICATION_LOSSES,
     CODED_LOSSES,
     LOSSES,
     REGRESSION_LOSSES,
 )
+from .parameters import quantiles
+from .targets import threshold_of
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from . import threads
-from .kernels import epochs, shuffling, team, training
-from .kernels import layout as at
+from .. import threads
+from ..kernels import epochs, shuffling, team, training
+from ..kernels import layout as at
 
 # A kernel cannot be interrupted. Work is handed to it in slices of at most this
 # many floating-point operations, some 50 ms for one slow core.

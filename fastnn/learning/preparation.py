@@ -16,11 +16,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from . import class_weights, options, targets, weights
-from .kernels import _jit
-from .network import Rows, for_kernels
-from .objective import resolve
-from .parameters import check_memory, dropout
+from ..inputs import class_weights, options, targets
+from ..inputs.objective import resolve
+from ..inputs.parameters import check_memory, dropout
+from ..kernels import _jit
+from ..structure import weights
+from ..structure.network import Rows, for_kernels
 from .records import Problem
 from .validation import Validation
 

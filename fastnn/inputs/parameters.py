@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .variants import (
+from ..structure.variants import (
     ACTIVATIONS,
     CLASSIFICATION_LOSSES,
     OUTPUTS,

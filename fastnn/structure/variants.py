@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .kernels import (
+from ..kernels import (
     activations,
     adaptive,
     classification_losses,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .kernels import evaluation, layout
-from .kernels import layout as at
+from ..kernels import evaluation, layout
+from ..kernels import layout as at
 
 
 def for_kernels(X):

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _check_y, _num_samples, validate_data
 
-from .network import for_kernels
+from ..structure.network import for_kernels
 
 
 class Samples:

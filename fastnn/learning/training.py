@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from . import options, randomness, schedules, threads, weights
+from .. import threads
+from ..inputs import options
+from ..kernels import layout as at
+from ..structure import weights
+from ..structure.network import Network, Rows, for_kernels
+from ..structure.plan import Plan
+from . import randomness, schedules
 from .epochs import SlicedCalls, WholeCalls, can_stream, fits_in_a_call
-from .kernels import layout as at
-from .network import Network, Rows, for_kernels
-from .plan import Plan
 from .records import KERNEL_NUMBERS, Done, new_state, state_numbers, state_of
 from .validation import Validator
 

@@ -12,8 +12,9 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
-from . import targets, weights
-from .prediction import outputs_of
+from ..inputs import targets
+from ..prediction import outputs_of
+from ..structure import weights
 
 
 @dataclass

@@ -5,8 +5,8 @@ from operator import attrgetter, itemgetter
 
 import numpy as np
 
-from .kernels import layout as at
-from .variants import SOLVERS
+from ..kernels import layout as at
+from ..structure.variants import SOLVERS
 
 
 @dataclass

@@ -21,8 +21,9 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from . import randomness, threads
-from .base import BaseMLP
+from .. import threads
+from ..base import BaseMLP
+from . import randomness
 from .fitting import Session
 from .preparation import DTYPES, check_parameters
 from .sharing import Samples, Subset, can_share

@@ -1,0 +1,1 @@
+"""What users hand over: parameters, targets and weights, and what they mean."""

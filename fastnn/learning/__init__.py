@@ -1,0 +1,1 @@
+"""How a network is trained: a fit, its epochs, what it records, many at once."""

@@ -1,0 +1,1 @@
+"""What a network is: its layers, the tables and the memory that kernels read."""
