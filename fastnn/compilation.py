@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from . import kernels
+from . import kernels, threads
 from .kernels import team, training
 from .kernels._jit import Unit
 
@@ -26,6 +26,8 @@ def compile_parallel(dtype):
 
     A fit does that when it has worked for a while, and not before.
     """
+    if not threads.can_start():
+        return
     for unit in (team.train_worker, team.train_parallel, training.predict_parallel):
         unit[dtype]
 
@@ -33,13 +35,20 @@ def compile_parallel(dtype):
 def compile_all(dtypes=("float32", "float64"), report=None):
     """Compile every kernel, or load what was compiled before.
 
+    Those for threads are left out where no thread can be started.
+
     Parameters
     ----------
     dtypes : sequence of str
     report : callable, default=None
         Called with the number of kernels done, their number, and the name of the next.
     """
-    todo = [(name, unit, dtype) for dtype in dtypes for name, unit in units().items()]
+    todo = [
+        (name, unit, dtype)
+        for dtype in dtypes
+        for name, unit in units().items()
+        if not unit.parallel or threads.can_start()
+    ]
     for done, (name, unit, dtype) in enumerate(todo):
         if report is not None:
             report(done, len(todo), f"{name} {dtype}")

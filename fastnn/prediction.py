@@ -186,7 +186,8 @@ def output_identity_address(dtype):
 
 def _run(serial, dtype, n_workers, arguments):
     """Call the kernel, in parallel if that pays and is safe."""
-    if n_workers == 1 or not threads.run_parallel(
-        training.predict_parallel[dtype], n_workers, arguments
-    ):
-        serial(*arguments)
+    if n_workers > 1 and threads.can_start():
+        parallel = training.predict_parallel[dtype]
+        if threads.run_parallel(parallel, n_workers, arguments):
+            return
+    serial(*arguments)

@@ -11,8 +11,10 @@ wherever threads are unsafe, and nobody notices:
 
 import contextlib
 import contextvars
+import ctypes
 import functools
 import os
+import sys
 import threading
 import time
 
@@ -29,6 +31,7 @@ FLOPS_TO_START = 1e10
 goes_on: contextvars.ContextVar = contextvars.ContextVar("goes_on", default=None)
 
 _unsafe_after_fork = False
+_is_missing = False  # the threading layer that was asked for
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
 _next_trial = 0.0  # when a new fit may try threads
 # Whether threads won the last trial; until when that is taken for granted; and the
@@ -141,6 +144,9 @@ class Twins:
         if self.trial_end is None and now >= self.next_trial:
             known = self.cost[self.threaded] is not None
             if known and (is_started() or _serial_seconds > self.PATIENCE):
+                if not can_start():
+                    self.n_workers = 1
+                    return False, _ALL
                 if not self.threaded:
                     self.warm()
                 self.trial_end = time.perf_counter() + self.TRIAL_SECONDS
@@ -211,11 +217,9 @@ def note_serial(seconds):
 
 def run_parallel(kernel, n_workers, arguments):
     """Call a parallel kernel if that is safe here and now; return whether it was."""
-    if _unsafe_after_fork:
+    if not can_start():
         return False
-    before = _start_threads()
-    if before is None:
-        return False
+    before = numba.get_num_threads()
     numba.set_num_threads(min(n_workers, numba.config.NUMBA_NUM_THREADS))
     try:
         if numba.threading_layer() != "workqueue":
@@ -232,9 +236,37 @@ def run_parallel(kernel, n_workers, arguments):
         numba.set_num_threads(before)
 
 
-def _start_threads():
-    """Start Numba's threads if need be; return their number, or None."""
+@functools.cache
+def _load_tbb():
+    """Load the library of Intel's TBB from where pip puts it.
+
+    The system's loader does not look there (numba/numba#6108), so without this Numba
+    would not find what ``pip install tbb`` has installed.
+    """
+    for name in ("libtbb.so.12", "libtbb.12.dylib"):
+        path = os.path.join(sys.prefix, "lib", name)
+        if os.path.exists(path):
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+
+
+def can_start():
+    """Start Numba's threads if need be; return whether there are any to be used.
+
+    To be asked before a parallel kernel is so much as compiled: Numba starts the
+    threads then, and raises an error if the layer that was asked for is missing.
+    """
+    global _is_missing
+    if _unsafe_after_fork or _is_missing:
+        return False
+    if is_started():
+        return True
+    if numba.config.THREADING_LAYER not in ("default", "omp", "workqueue"):
+        _load_tbb()
     try:
-        return numba.get_num_threads()
-    except (ValueError, RuntimeError):  # the layer that was asked for is missing
-        return None
+        numba.get_num_threads()
+    except ValueError:
+        _is_missing = True
+    except RuntimeError:  # another library has changed NUMBA_NUM_THREADS
+        return False
+    return not _is_missing

@@ -320,7 +320,9 @@ def threading_layers():
                 f"numba.np.ufunc.{layer}pool".replace("queuepool", "queue")
             )
         except ImportError:
-            continue
+            # pip puts TBB where only fastnn looks, and only if it is asked for.
+            if layer != "tbb" or not os.path.exists(f"{sys.prefix}/lib/libtbb.so.12"):
+                continue
         found.append(layer)
     return found
 

@@ -51,6 +51,7 @@ class EpochKernel:
     def _launch(self, threaded, most):
         n = min(most, self.blocks_per_call, self.n_blocks - self._first)
         arguments = (*self._arguments, self._first, self._first + n)
+        threaded = threaded and threads.can_start()
         if not (threaded and self._team.run(self._team.parallel(), arguments)):
             threaded = False
             self._serial(*arguments)
@@ -201,6 +202,7 @@ class WholeCalls:
         net, log = self.network.net, self._log
         log[epochs.MOST] = min(log[epochs.MOST], max(1, most // self.n_blocks))
         kernel = self._kernel
+        threaded = threaded and threads.can_start()
         if threaded:
             self._team.parallel()
             net[at.TRAIN] = team.train_parallel.address(self.network.dtype)

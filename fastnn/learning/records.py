@@ -142,8 +142,9 @@ class Done:
     ----------
     n_epochs : int
         Epochs of this call.
-    copy : int
-        Which of the two copies of parameters and slots holds them.
+    is_live : bool
+        Whether parameters and slots are where the kernels change them; else they are
+        in the copy that was made before the current call.
     numbers : tuple
         Of the solver's state, see `state_numbers`.
     mark : object
@@ -151,7 +152,7 @@ class Done:
     """
 
     n_epochs: int
-    copy: int
+    is_live: bool
     numbers: tuple
     mark: tuple
 

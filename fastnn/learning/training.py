@@ -80,11 +80,10 @@ class Trainer:
         if problem.validation is not None:
             self._validator = Validator(estimator, objective, problem.validation)
         self._calls = self._make_calls()
-        self._saved = [np.empty_like(self._live()) for _ in range(2)]
+        self._saved = None  # parameters and slots before the current call
+        # Only a long epoch may be interrupted in its middle, and undone.
         self.has_long_epochs = isinstance(self._calls, SlicedCalls)
-        if self.has_long_epochs:  # one may be interrupted, and undone
-            self._saved[0][:] = self._live()
-        self._done = self._mark(0, 0)
+        self._done = self._mark(0)
         # Where the random stream was: an interrupt goes back there and draws the
         # permutations of whole epochs again.
         continues = estimator._continues and estimator.shuffle
@@ -220,7 +219,18 @@ class Trainer:
 
     def __call__(self):
         """Train as `prepare` has said; all the time goes here."""
+        if self.epochs_done() or self.has_long_epochs:
+            self._save()
         self._calls()
+
+    def _save(self):
+        """Copy what the next call changes, unless the copy is from before that."""
+        if not self._done.is_live:
+            return
+        if self._saved is None:
+            self._saved = np.empty_like(self._live())
+        self._saved[:] = self._live()
+        self._done = replace(self._done, is_live=False)
 
     def take(self):
         """Record what a call has trained; return whether training is over."""
@@ -285,13 +295,17 @@ class Trainer:
         They count from the assignment to `_done` on: an interrupt finds either the
         epochs before or these, whole.
         """
-        copy = 1 - self._done.copy
-        self._saved[copy][:] = self._live()
-        self._done = self._mark(self._done.n_epochs + n_epochs, copy)
+        self._done = self._mark(self._done.n_epochs + n_epochs)
 
-    def _mark(self, n_epochs, copy):
+    def _mark(self, n_epochs):
         numbers = state_numbers(self.state, self.network.hyper)
-        return Done(n_epochs, copy, numbers, self.history.mark())
+        return Done(n_epochs, True, numbers, self.history.mark())
+
+    def _restore(self):
+        """Put parameters and slots of the last whole epoch back."""
+        if not self._done.is_live:
+            self._live()[:] = self._saved
+            self._done = replace(self._done, is_live=True)
 
     def _should_stop(self):
         """Apply the schedule and the patience; return whether training is over."""
@@ -391,7 +405,7 @@ class Trainer:
 
     def go_back(self, place):
         """Undo an epoch that was begun."""
-        self._live()[:] = self._saved[self._done.copy]
+        self._restore()
         self.network.refresh()
         self._shuffled = place[0]
         self.random_state.set_state(place[1])
@@ -416,7 +430,7 @@ class Trainer:
         """Return theta and the solver's state after the last whole epoch."""
         done = self._done
         self._calls.give_back()
-        self._live()[:] = self._saved[done.copy]
+        self._restore()
         self.history.back_to(done.mark)
         theta = self._theta_now()
         averaged = None
