@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import sklearn
 from helpers import (
     ACTIVATIONS,
     CLASSIFICATION,
@@ -26,10 +27,12 @@ from helpers import (
 from scipy import sparse
 from sklearn import neural_network as sk
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.fixes import parse_version
 
 import fastnn
 
 STOCHASTIC = ("sgd", "adam")
+SKLEARN = parse_version(sklearn.__version__)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -260,6 +263,12 @@ def test_fit_and_partial_fit_in_turn():
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_labels(early_stopping, labels):
+    if (
+        early_stopping
+        and labels.dtype.kind in "UO"
+        and parse_version(sklearn.__version__) < parse_version("1.9")
+    ):
+        pytest.skip("this scikit-learn fails on such labels itself (#33760)")
     _, y = make_data("multiclass")
     model = fit_both("multiclass", y=labels[y], early_stopping=early_stopping)
     assert model.classes_.dtype.kind == labels.dtype.kind.replace("O", "U")
@@ -341,7 +350,7 @@ def failing_call(model, case):
         model.partial_fit(X, y, classes=np.arange(4))
         model.partial_fit(X, y + 1)
     elif case == "other classes":
-        model.partial_fit(X, y, classes=np.arange(4), sample_weight=None)
+        model.partial_fit(X, y, classes=np.arange(4))
         model.partial_fit(X, y, classes=np.arange(5))
     elif case == "warm start with other labels":
         recorded(model.set_params(warm_start=True).fit, X, y)
@@ -366,7 +375,8 @@ def failing_call(model, case):
         "unknown class",
         "other classes",
         "warm start with other labels",
-        "small validation set",
+        # It warns of a batch of more rows than there are, where others clip.
+        pytest.param("small validation set", marks=needs_weights),
         "continuous target",
         "feature count",
     ],
