@@ -106,11 +106,11 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
         ready = _Ready(*key)
         _keep(key, ready)
     ready.is_busy = True  # a signal handler that predicts gets another
-    ready.pack(ready.net, ready.arena, theta, ready.place)
     out = np.empty((n, ready.width), theta.dtype)
-    arguments = (ready.net, ready.arena, *arrays, _IN_ORDER, out.reshape(-1), n)
+    rows = (*arrays, _IN_ORDER, out.reshape(-1), n)
     start = time.perf_counter() if n_workers < wanted else None
-    _run(ready.serial, theta.dtype, n_workers, arguments)
+    if n_workers == 1 or not ready.run_parallel(theta, rows):
+        ready.serial(ready.net, ready.arena, theta, *rows)
     if start is not None:
         threads.note_serial(time.perf_counter() - start)
     ready.is_busy = False
@@ -124,7 +124,7 @@ class _Ready:
     padding is never written to.
     """
 
-    __slots__ = ("arena", "is_busy", "net", "pack", "place", "serial", "width")
+    __slots__ = ("arena", "dtype", "is_busy", "n_workers", "net", "serial", "width")
 
     def __init__(self, architecture, dtype, n_workers, sparse, batch_size, hidden):
         plan = cached_plan(
@@ -137,10 +137,16 @@ class _Ready:
         )
         network = Network(plan)
         self.net, self.arena = network.net, network.arena
-        self.pack, self.place = layout.pack[dtype], int(plan.net[at.P0])
-        self.serial = training.predict_serial[dtype]
+        self.dtype, self.n_workers = dtype, n_workers
+        self.serial = training.predict_with[dtype]
         self.width = architecture.sizes[-1 if hidden is None else hidden + 1]
         self.is_busy = False
+
+    def run_parallel(self, theta, rows):
+        """Predict on threads if that is safe; return whether it was."""
+        layout.pack[self.dtype](self.net, self.arena, theta, self.net[at.P0])
+        arguments = (self.net, self.arena, *rows)
+        return _run_parallel(self.dtype, self.n_workers, arguments)
 
 
 def _keep(key, ready):
@@ -172,8 +178,8 @@ def outputs_of(network, rows, order, raw=False):
     if raw:
         net[at.OUTPUT] = output_identity_address(dtype)
     try:
-        serial = training.predict_serial[dtype]
-        _run(serial, dtype, int(net[at.N_WORKERS]), arguments)
+        if not _run_parallel(dtype, int(net[at.N_WORKERS]), arguments):
+            training.predict_serial[dtype](*arguments)
     finally:
         net[at.OUTPUT] = output
     return out
@@ -184,10 +190,8 @@ def output_identity_address(dtype):
     return OUTPUTS["identity"].forward.address(dtype)
 
 
-def _run(serial, dtype, n_workers, arguments):
-    """Call the kernel, in parallel if that pays and is safe."""
-    if n_workers > 1 and threads.can_start():
-        parallel = training.predict_parallel[dtype]
-        if threads.run_parallel(parallel, n_workers, arguments):
-            return
-    serial(*arguments)
+def _run_parallel(dtype, n_workers, arguments):
+    """Predict on threads if there are several and that is safe; return whether so."""
+    if n_workers == 1 or not threads.can_start():
+        return False
+    return threads.run_parallel(training.predict_parallel[dtype], n_workers, arguments)

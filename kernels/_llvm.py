@@ -240,3 +240,36 @@ def _vector_transpose():  # pragma: llvm only
 
 
 transpose_block = _vector_transpose() if SIMD else _plain_transpose
+
+
+@inner
+def _plain_copy(source, s0, target, t0):
+    for j in range(lanes(target)):
+        target[t0 + j] = source[s0 + j]
+
+
+def _vector_copy():  # pragma: llvm only
+    """Return target[t0 + j] = source[s0 + j] for the numbers of one vector."""
+
+    @intrinsic
+    def copy(typingctx, source, s0, target, t0):
+        signature = types.void(source, INT, target, INT)
+
+        def codegen(context, builder, signature, values):
+            kinds = signature.args
+            source = context.make_array(kinds[0])(context, builder, values[0]).data
+            target = context.make_array(kinds[2])(context, builder, values[2]).data
+            item = kinds[0].dtype.bitwidth // 8
+            number = context.get_data_type(kinds[0].dtype)
+            vector = ir.VectorType(number, lanes_of(item)).as_pointer()
+            source = builder.bitcast(builder.gep(source, [values[1]]), vector)
+            target = builder.bitcast(builder.gep(target, [values[3]]), vector)
+            builder.store(builder.load(source, align=item), target, align=item)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return copy
+
+
+copy_vector = _vector_copy() if SIMD else _plain_copy

@@ -11,7 +11,7 @@ from . import forward, optimizers, row_pass, weight_pass
 from . import layout as at
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
 from ._llvm import view
-from .layout import FIRST_BLOCK, LAST_BLOCK
+from .layout import FIRST_BLOCK, LAST_BLOCK, pack_parameters
 from .mixing import mixed_weight, row_at
 
 call_row_pass = row_pass.ROW_PASS.call
@@ -47,6 +47,19 @@ TRAIN = Interface(
         INT,
     ),
     11,
+)
+# (net, arena, theta, X, columns, starts, order, out, n)
+PREDICT_WITH = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        array(F, True),
+        *sparse_matrix(F),
+        array(INT, True),
+        array(F),
+        INT,
+    ),
+    9,
 )
 # (net, arena, X, columns, starts, order, out, n)
 PREDICT = Interface(
@@ -238,9 +251,9 @@ def train_serial(net, arena, hyper, X, columns, starts, Y, weight, order, first,
                 call_end(net[at.END_BATCH], net, arena, hyper, rows)
 
 
-@unit(PREDICT)
-def predict_serial(net, arena, X, columns, starts, order, out, n):
-    """Write the outputs of n rows to `out`, row-major, on the calling thread."""
+@inner
+def predict_rows(net, arena, X, columns, starts, order, out, n):
+    """Write the outputs of n rows, a block at a time."""
     for begin in range(0, n, net[at.BLOCK]):
         size = min(net[at.BLOCK], n - begin)
         for worker in range(net[at.N_WORKERS]):
@@ -257,6 +270,22 @@ def predict_serial(net, arena, X, columns, starts, order, out, n):
                 size,
                 worker,
             )
+
+
+@unit(PREDICT)
+def predict_serial(net, arena, X, columns, starts, order, out, n):
+    """Write the outputs of n rows to `out`, row-major, on the calling thread."""
+    predict_rows(net, arena, X, columns, starts, order, out, n)
+
+
+@unit(PREDICT_WITH)
+def predict_with(net, arena, theta, X, columns, starts, order, out, n):
+    """Take over parameters, see `layout.pack`, and write the outputs of n rows.
+
+    In one call, since for a row that is what takes the time.
+    """
+    pack_parameters(net, arena, theta, net[at.P0])
+    predict_rows(net, arena, X, columns, starts, order, out, n)
 
 
 @unit(PREDICT, parallel=True)

@@ -103,20 +103,24 @@ def test_memory_that_is_kept_is_bounded():
     assert not mine & {id(net) for net in seen}
 
 
-def test_a_prediction_within_a_prediction(monkeypatch):
+def test_a_prediction_within_a_prediction():
     """What a signal handler predicts does not change what it interrupted."""
     model, X = fitted()
     other, _ = fitted(activation="tanh")
-    want = model.predict_proba(X[:5]).copy()
-    run = prediction._run
+    prediction._kept.__dict__.clear()
+    want = model.predict_proba(X[:5])
+    (ready,) = prediction._kept.__dict__.values()
+    kernel = ready.serial
 
     def interrupted(*arguments):
-        monkeypatch.setattr(prediction, "_run", run)
+        ready.serial = kernel
+        assert ready.is_busy
         other.predict(X[:5])
-        return run(*arguments)
+        return kernel(*arguments)
 
-    monkeypatch.setattr(prediction, "_run", interrupted)
+    ready.serial = interrupted
     np.testing.assert_array_equal(model.predict_proba(X[:5]), want)
+    assert ready.serial is kernel
 
 
 def test_threads_start_when_predictions_have_taken_a_while():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 from fastnn.kernels import layout as at
+from fastnn.kernels import training
 from kernel_tools import (
     LOGISTIC,
     POISSON,
@@ -150,6 +151,26 @@ def test_bits_of_a_row_do_not_depend_on_its_batch(activation, dtype):
         assert same_bits(single.predict()[0], want[i])
     backwards = np.arange(n)[::-1].copy()
     np.testing.assert_array_equal(whole.predict(order=backwards), want[::-1])
+
+
+def test_a_prediction_may_bring_its_parameters(dtype):
+    """The same bits as with parameters that were packed before."""
+    sizes, n = (17, 65, 15, 3), 13
+    X, Y = random_data(n, sizes, SQUARED, dtype)
+    net = Net(sizes, X, Y, SOFTMAX, batch_size=4)
+    thetas = [random_theta(sizes, dtype, seed) for seed in range(2)]
+    for theta in thetas:
+        net.set_theta(theta)
+        want = net.predict()
+        net.set_theta(thetas[0] + 1)
+        before = theta.copy()
+        out = np.empty(want.size, dtype)
+        nothing = np.empty(0, np.int64)
+        training.predict_with[dtype](
+            net.net, net.arena, theta, *net.rows.arrays, nothing, out, n
+        )
+        assert same_bits(out.reshape(want.shape), want)
+        assert same_bits(theta, before)
 
 
 def test_bits_do_not_depend_on_row_tiles(monkeypatch, dtype):
