@@ -1,6 +1,7 @@
 """Outputs of a network for many rows."""
 
 import functools
+import itertools
 import threading
 import time
 
@@ -8,16 +9,18 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from . import threads
-from .kernels import layout, training
+from .kernels import _host, few_rows, forward, layout, training
 from .kernels import layout as at
 from .structure import weights
 from .structure.network import Network, Rows, for_kernels
 from .structure.plan import cached_plan
 from .structure.variants import OUTPUTS
 
+# Rows that are predicted before as many weights could be packed.
+FEW_ROWS = 3
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
-BLOCK_ROWS = (6, 96, 192)
+BLOCK_ROWS = (FEW_ROWS, 6, 96, 192)
 SHARED_ROWS = (384, 1536)  # by several workers
 _IN_ORDER = np.empty(0, np.int64)
 _NO_COLUMNS = np.empty(0, np.int32)
@@ -100,10 +103,13 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     n_workers = wanted if wanted > 1 and threads.pays_to_start(flops) else 1
     sizes = BLOCK_ROWS if n_workers == 1 else SHARED_ROWS
     batch_size = next((size for size in sizes if size >= n), sizes[-1])
-    key = (architecture, theta.dtype, n_workers, sparse, batch_size, hidden)
+    # An estimator's architecture is the same object in every call, and what is kept
+    # holds on to it: its place is its name, and sooner found than its hash.
+    options = (n_workers, sparse, batch_size, hidden)
+    key = (id(architecture), theta.itemsize, *options)
     ready = _kept.__dict__.get(key)  # the thread's own from an earlier call
     if ready is None or ready.is_busy:
-        ready = _Ready(*key)
+        ready = _Ready(architecture, theta.dtype, *options)
         _keep(key, ready)
     ready.is_busy = True  # a signal handler that predicts gets another
     out = np.empty((n, ready.width), theta.dtype)
@@ -124,7 +130,16 @@ class _Ready:
     padding is never written to.
     """
 
-    __slots__ = ("arena", "dtype", "is_busy", "n_workers", "net", "serial", "width")
+    __slots__ = (
+        "architecture",
+        "arena",
+        "dtype",
+        "is_busy",
+        "n_workers",
+        "net",
+        "serial",
+        "width",
+    )
 
     def __init__(self, architecture, dtype, n_workers, sparse, batch_size, hidden):
         plan = cached_plan(
@@ -136,9 +151,13 @@ class _Ready:
             hidden=hidden,
         )
         network = Network(plan)
+        self.architecture = architecture
         self.net, self.arena = network.net, network.arena
         self.dtype, self.n_workers = dtype, n_workers
-        self.serial = training.predict_with[dtype]
+        serial = training.predict_with
+        if batch_size == FEW_ROWS and _suits_few(plan, hidden):
+            serial = few_rows.predict_few
+        self.serial = serial[dtype]
         self.width = architecture.sizes[-1 if hidden is None else hidden + 1]
         self.is_busy = False
 
@@ -147,6 +166,20 @@ class _Ready:
         layout.pack[self.dtype](self.net, self.arena, theta, self.net[at.P0])
         arguments = (self.net, self.arena, *rows)
         return _run_parallel(self.dtype, self.n_workers, arguments)
+
+
+def _suits_few(plan, hidden):
+    """Return whether `predict_few` can compute these outputs."""
+    architecture = plan.architecture
+    plain = int(plan.net[at.FORWARD_ROWS]) == forward.forward_rows.address(plan.dtype)
+    if plan.net[at.SPARSE] or hidden is not None or not plain:
+        return False
+    end, lanes = 0, _host.lanes_of(plan.dtype.itemsize)
+    for K, N in itertools.pairwise(architecture.sizes):
+        end += K * N
+        if end - N + lanes > architecture.n_params:
+            return False
+    return True
 
 
 def _keep(key, ready):

@@ -64,13 +64,13 @@ def _plain_tile(rows, vectors):
     """Return the twin of `_vector_tile` in plain loops."""
 
     @inner
-    def tile(arena, c0, cs, a0, ars, acs, b0, bs, K):
+    def tile(arena, c0, cs, a0, ars, acs, right, b0, bs, K):
         width = vectors * lanes(arena)
         for i in range(rows):
             C = view(arena, c0 + i * cs, width)
             for k in range(K):
                 a = arena[a0 + i * ars + k * acs]
-                B = view(arena, b0 + k * bs, width)
+                B = view(right, b0 + k * bs, width)
                 for j in range(width):
                     C[j] += a * B[j]
 
@@ -84,7 +84,7 @@ def _vector_tile(rows, vectors):  # pragma: llvm only
 
         C[i, j] = arena[c0 + i * cs + j]          i < rows, j < vectors * lanes
         A[i, k] = arena[a0 + i * ars + k * acs]   k < K
-        B[k, j] = arena[b0 + k * bs + j]
+        B[k, j] = right[b0 + k * bs + j]
 
     For every k the vectors of B's row are loaded once and multiplied by each
     row's broadcast A[i, k]. One chain of fused multiply-adds in the order of k
@@ -93,13 +93,16 @@ def _vector_tile(rows, vectors):  # pragma: llvm only
     """
 
     @intrinsic
-    def tile(typingctx, arena, c0, cs, a0, ars, acs, b0, bs, K):
-        signature = types.void(arena, *([INT] * 8))
+    def tile(typingctx, arena, c0, cs, a0, ars, acs, right, b0, bs, K):
+        signature = types.void(arena, *([INT] * 5), right, *([INT] * 3))
 
         def codegen(context, builder, signature, values):
-            array = context.make_array(signature.args[0])(context, builder, values[0])
-            data = array.data
-            c0, cs, a0, ars, acs, b0, bs, K = values[1:]
+            data, right = (
+                context.make_array(signature.args[i])(context, builder, values[i]).data
+                for i in (0, 6)
+            )
+            c0, cs, a0, ars, acs = values[1:6]
+            b0, bs, K = values[7:]
             item = signature.args[0].dtype.bitwidth // 8
             n_lanes = lanes_of(item)
             number = context.get_data_type(signature.args[0].dtype)
@@ -135,7 +138,7 @@ def _vector_tile(rows, vectors):  # pragma: llvm only
                 at(data, a0, builder.mul(ars, ir.Constant(ars.type, i)))
                 for i in range(rows)
             ]
-            b_row = at(data, b0)
+            b_row = at(right, b0)
             with cgutils.for_range(builder, K) as loop:
                 k_a = builder.mul(loop.index, acs)
                 k_b = builder.mul(loop.index, bs)
@@ -240,36 +243,3 @@ def _vector_transpose():  # pragma: llvm only
 
 
 transpose_block = _vector_transpose() if SIMD else _plain_transpose
-
-
-@inner
-def _plain_copy(source, s0, target, t0):
-    for j in range(lanes(target)):
-        target[t0 + j] = source[s0 + j]
-
-
-def _vector_copy():  # pragma: llvm only
-    """Return target[t0 + j] = source[s0 + j] for the numbers of one vector."""
-
-    @intrinsic
-    def copy(typingctx, source, s0, target, t0):
-        signature = types.void(source, INT, target, INT)
-
-        def codegen(context, builder, signature, values):
-            kinds = signature.args
-            source = context.make_array(kinds[0])(context, builder, values[0]).data
-            target = context.make_array(kinds[2])(context, builder, values[2]).data
-            item = kinds[0].dtype.bitwidth // 8
-            number = context.get_data_type(kinds[0].dtype)
-            vector = ir.VectorType(number, lanes_of(item)).as_pointer()
-            source = builder.bitcast(builder.gep(source, [values[1]]), vector)
-            target = builder.bitcast(builder.gep(target, [values[3]]), vector)
-            builder.store(builder.load(source, align=item), target, align=item)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return copy
-
-
-copy_vector = _vector_copy() if SIMD else _plain_copy

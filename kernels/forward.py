@@ -30,6 +30,20 @@ PREDICT_PASS = Interface(
     10,
 )
 
+# (net, arena, theta, X, columns, starts, order, out, n)
+PREDICT_WITH = Interface(
+    lambda F: (
+        array(INT),
+        array(F),
+        array(F, True),
+        *sparse_matrix(F),
+        array(INT, True),
+        array(F),
+        INT,
+    ),
+    9,
+)
+
 
 @inner
 def share_of_rows(rows, worker, n_workers):
@@ -106,6 +120,27 @@ def scratch_of(net, worker):
     return net[at.SCRATCH0] + worker * net[at.SCRATCH_SIZE]
 
 
+@inner
+def write_outputs(net, arena, out, begin, first, last, worker):
+    """Write the outputs of rows [first, last) of the block to `out`."""
+    last_layer = net[at.N_LAYERS] - 1
+    stride = layer_field(net, last_layer, at.STRIDE)
+    z0 = layer_field(net, last_layer, at.A0)
+    k = net[at.N_OUTPUTS]
+    t0 = scratch_of(net, worker)
+    s0 = t0 + (stride + net[at.N_TARGETS] + 2) * at.GROUP
+    for g in range(first, last, at.GROUP):
+        size = min(at.GROUP, last - g)
+        call_transpose(
+            net[at.TRANSPOSE], arena, z0 + g * stride, stride, t0, at.GROUP, size, k
+        )
+        call_output(net[at.OUTPUT], arena, t0, s0, k, at.GROUP)
+        for r in range(size):
+            row = view(out, (begin + g + r) * k, k)
+            for c in range(k):
+                row[c] = arena[t0 + c * at.GROUP + r]
+
+
 @unit(PREDICT_PASS)
 def predict_pass(net, arena, X, columns, starts, order, out, begin, rows, worker):
     """Write the outputs of a worker's share of a block's rows.
@@ -114,11 +149,6 @@ def predict_pass(net, arena, X, columns, starts, order, out, begin, rows, worker
     """
     start = share_of_rows(rows, worker, net[at.N_WORKERS])
     stop = share_of_rows(rows, worker + 1, net[at.N_WORKERS])
-    last_layer = net[at.N_LAYERS] - 1
-    stride = layer_field(net, last_layer, at.STRIDE)
-    k = net[at.N_OUTPUTS]
-    t0 = scratch_of(net, worker)
-    s0 = t0 + (stride + net[at.N_TARGETS] + 2) * at.GROUP
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         call_load(
@@ -133,21 +163,4 @@ def predict_pass(net, arena, X, columns, starts, order, out, begin, rows, worker
             first,
             last,
         )
-        z0 = layer_field(net, last_layer, at.A0)
-        for g in range(first, last, at.GROUP):
-            size = min(at.GROUP, last - g)
-            call_transpose(
-                net[at.TRANSPOSE],
-                arena,
-                z0 + g * stride,
-                stride,
-                t0,
-                at.GROUP,
-                size,
-                k,
-            )
-            call_output(net[at.OUTPUT], arena, t0, s0, k, at.GROUP)
-            for r in range(size):
-                row = view(out, (begin + g + r) * k, k)
-                for c in range(k):
-                    row[c] = arena[t0 + c * at.GROUP + r]
+        write_outputs(net, arena, out, begin, first, last, worker)

@@ -22,7 +22,7 @@ All offsets count numbers, not bytes. "P0" is where a region starts in the arena
 """
 
 from ._jit import INT, Interface, array, inner, unit
-from ._llvm import copy_vector, lanes
+from ._llvm import lanes, view
 from .transposition import TRANSPOSE_MATRIX
 
 # The header.
@@ -226,19 +226,6 @@ def part_field(net, part, field):
 
 
 @inner
-def copy_row(source, s0, target, t0, n):
-    """Copy n numbers; the last vector may overlap with the one before."""
-    step = lanes(target)
-    if n < step:
-        for j in range(n):
-            target[t0 + j] = source[s0 + j]
-    else:
-        for j in range(0, n - step, step):
-            copy_vector(source, s0 + j, target, t0 + j)
-        copy_vector(source, s0 + n - step, target, t0 + n - step)
-
-
-@inner
 def pack_parameters(net, arena, theta, start):
     """Do what `pack` does, as a part of another unit."""
     source = 0
@@ -251,8 +238,10 @@ def pack_parameters(net, arena, theta, start):
             width = min(net[PANEL], padded - column)
             used = min(width, N - column)
             for k in range(K):
-                row = source + k * N + column
-                copy_row(theta, row, arena, base + k * width, used)
+                row = view(theta, source + k * N + column, used)
+                packed = view(arena, base + k * width, used)
+                for j in range(used):
+                    packed[j] = row[j]
             base += K * width
         source += K * N
 
@@ -286,8 +275,10 @@ def unpack(net, arena, theta, start):
             width = min(net[PANEL], padded - column)
             used = min(width, N - column)
             for k in range(K):
-                row = source + k * N + column
-                copy_row(arena, base + k * width, theta, row, used)
+                row = view(theta, source + k * N + column, used)
+                packed = view(arena, base + k * width, used)
+                for j in range(used):
+                    row[j] = packed[j]
             base += K * width
         source += K * N
 

@@ -44,26 +44,26 @@ def accumulate(arena, c0, cs, a0, ars, acs, b0, bs, M, K, width):
     vectors = width // lanes(arena)
     tall_end = M - M % TILE_ROWS
     for k0 in range(0, K, DEPTH):
-        depth = min(DEPTH, K - k0)
+        size = min(DEPTH, K - k0)
         a = a0 + k0 * acs
         b = b0 + k0 * bs
         if vectors == 1:
             for i in range(0, tall_end, TILE_ROWS):
-                tall1(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                tall1(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
             for i in range(tall_end, M):
-                flat1(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                flat1(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
         elif vectors == 2:
             for i in range(0, tall_end, TILE_ROWS):
-                tall2(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                tall2(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
             for i in range(tall_end, M):
-                flat2(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                flat2(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
         elif vectors == 3:
             for i in range(0, tall_end, TILE_ROWS):
-                tall3(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                tall3(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
             for i in range(tall_end, M):
-                flat3(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                flat3(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
         else:
             for i in range(0, tall_end, TILE_ROWS):
-                tall4(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                tall4(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)
             for i in range(tall_end, M):
-                flat4(arena, c0 + i * cs, cs, a + i * ars, ars, acs, b, bs, depth)
+                flat4(arena, c0 + i * cs, cs, a + i * ars, ars, acs, arena, b, bs, size)

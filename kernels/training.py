@@ -48,19 +48,6 @@ TRAIN = Interface(
     ),
     11,
 )
-# (net, arena, theta, X, columns, starts, order, out, n)
-PREDICT_WITH = Interface(
-    lambda F: (
-        array(INT),
-        array(F),
-        array(F, True),
-        *sparse_matrix(F),
-        array(INT, True),
-        array(F),
-        INT,
-    ),
-    9,
-)
 # (net, arena, X, columns, starts, order, out, n)
 PREDICT = Interface(
     lambda F: (
@@ -278,7 +265,7 @@ def predict_serial(net, arena, X, columns, starts, order, out, n):
     predict_rows(net, arena, X, columns, starts, order, out, n)
 
 
-@unit(PREDICT_WITH)
+@unit(forward.PREDICT_WITH)
 def predict_with(net, arena, theta, X, columns, starts, order, out, n):
     """Take over parameters, see `layout.pack`, and write the outputs of n rows.
 
