@@ -1,17 +1,13 @@
-"""A fitted classifier as an ONNX graph, run by ONNX Runtime."""
-
-import numpy as np
-
-_OPSET, _IR = 17, 10  # what a runtime of some years ago can read as well
+"""A fitted classifier as an ONNX model, run by ONNX Runtime."""
 
 
 class OnnxClassifier:
-    """The same network as a fitted classifier with relu units and several classes.
+    """The same network as a fitted classifier of several classes.
 
     Parameters
     ----------
     model : fitted MLPClassifier
-        Gives weights and class labels; they become float32.
+        Of float32 numbers.
 
     Raises
     ------
@@ -22,9 +18,9 @@ class OnnxClassifier:
     def __init__(self, model):
         import onnxruntime
 
-        graph = _build(model.coefs_, model.intercepts_)
+        program = _probabilities_only(model)
         self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), providers=["CPUExecutionProvider"]
+            program.SerializeToString(), providers=["CPUExecutionProvider"]
         )
         self.classes_ = model.classes_
 
@@ -37,25 +33,10 @@ class OnnxClassifier:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-def _build(coefs, intercepts):
-    """Return the graph: Gemm and Relu per layer, and Softmax at the end."""
-    from onnx import TensorProto, helper, numpy_helper
+def _probabilities_only(model):
+    """Return the model without its labels, which would be computed in each call."""
+    from onnx.utils import Extractor
 
-    nodes, tensors, below = [], [], "X"
-    for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
-        for name, array in ((f"W{i}", W), (f"b{i}", b)):
-            tensor = np.ascontiguousarray(array, dtype=np.float32)
-            tensors.append(numpy_helper.from_array(tensor, name))
-        nodes.append(helper.make_node("Gemm", [below, f"W{i}", f"b{i}"], [f"Z{i}"]))
-        last = i == len(coefs) - 1
-        below = "probabilities" if last else f"A{i}"
-        kind = "Softmax" if last else "Relu"
-        nodes.append(helper.make_node(kind, [f"Z{i}"], [below]))
-    ends = (("X", coefs[0].shape[0]), ("probabilities", coefs[-1].shape[1]))
-    inputs, outputs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width])]
-        for name, width in ends
-    )
-    graph = helper.make_graph(nodes, "network", inputs, outputs, tensors)
-    opset = [helper.make_opsetid("", _OPSET)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=_IR)
+    from fastnn.onnx import to_onnx
+
+    return Extractor(to_onnx(model)).extract_model(["X"], ["probabilities"])

@@ -17,37 +17,11 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import check_is_fitted
 
 from . import prediction
+from .abilities import gives_probabilities, is_classifier, is_stochastic
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .inputs import targets
 from .learning import fitting
-
-
-def _is_classifier(estimator):
-    return not estimator._is_regressor()
-
-
-def _gives_probabilities(estimator):
-    """Return whether outputs are probabilities, or raise AttributeError saying why."""
-    if estimator._is_regressor():
-        return False
-    fitted = getattr(estimator, "out_activation_", None)
-    if fitted in ("identity", "tanh") or (
-        fitted is None and estimator._loss_name() == "hinge"
-    ):
-        raise AttributeError(
-            "predict_proba is not available when loss='hinge': its outputs are "
-            "margins. Use loss='log_loss', or calibrate with CalibratedClassifierCV."
-        )
-    return True
-
-
-def _is_stochastic(estimator):
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic"
-            f" optimizers. {estimator.solver} is not stochastic."
-        )
-    return True
+from .sampling import SamplingMixin
 
 
 def store(estimator, arguments):
@@ -69,6 +43,7 @@ def check_layer(layer, n_hidden):
 
 
 class BaseMLP(
+    SamplingMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -149,7 +124,7 @@ class BaseMLP(
         fitting.fit(self, X, y, sample_weight, incremental=False, held_out=held_out)
         return self
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     @with_callbacks
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over the given samples.
@@ -218,11 +193,11 @@ class BaseMLP(
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         outputs = self._outputs(X)
-        if _is_classifier(self):
+        if is_classifier(self):
             return targets.decode_labels(self, outputs)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
-    @available_if(_gives_probabilities)
+    @available_if(gives_probabilities)
     def predict_proba(self, X):
         """Estimate the probability of each class.
 
@@ -236,7 +211,10 @@ class BaseMLP(
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`. For multilabel, each label's probability.
         """
-        outputs = self._outputs(X)
+        return self._probabilities(self._outputs(X))
+
+    def _probabilities(self, outputs):
+        """Return the classes' probabilities for outputs, an (n, n_outputs) array."""
         if self.out_activation_ == "softmax" and len(self.classes_) > 1:
             return outputs
         multilabel = targets.kind_of(self) == "multilabel"
@@ -251,7 +229,7 @@ class BaseMLP(
             return outputs
         return np.hstack([1 - outputs, outputs])
 
-    @available_if(_gives_probabilities)
+    @available_if(gives_probabilities)
     def predict_log_proba(self, X):
         """Return the logarithm of `predict_proba`.
 
@@ -267,7 +245,7 @@ class BaseMLP(
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    @available_if(_is_classifier)
+    @available_if(is_classifier)
     def decision_function(self, X):
         """Return the raw outputs, before softmax or the logistic function.
 
@@ -288,6 +266,42 @@ class BaseMLP(
         if outputs.shape[1] == 2 and targets.kind_of(self) == "binary":
             return outputs[:, 1] - outputs[:, 0]
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def describe(self, *, n_features=None, n_outputs=None, n_samples=None):
+        """Tell what the network consists of, and what it takes.
+
+        Parameters
+        ----------
+        n_features : int, default=None
+            Columns of X; needed unless the network is fitted or initialised.
+        n_outputs : int, default=None
+            Units of the output layer: targets or classes; 1 for two classes. Needed
+            likewise.
+        n_samples : int, default=None
+            Rows of an epoch; None is what the last epochs had, if there were any.
+
+        Returns
+        -------
+        Description
+            Its text is a table; see `fastnn.inspection.describe.Description` for its
+            attributes: layers, numbers of parameters, memory, operations, and so on.
+
+        Raises
+        ------
+        ValueError
+            If a number is missing, or contradicts the fitted network.
+
+        Examples
+        --------
+        >>> from fastnn import MLPClassifier
+        >>> network = MLPClassifier((16, 16))
+        >>> network.describe(n_features=784, n_outputs=10).n_params
+        13002
+        """
+        # Here, since most who fit a network never ask.
+        from .inspection.describe import describe
+
+        return describe(self, n_features, n_outputs, n_samples)
 
     def transform(self, X, layer=-1):
         """Return the outputs of a hidden layer.

@@ -47,13 +47,13 @@ def outputs(estimator, X, raw=False, hidden=None):
     ndarray of shape (n, n_outputs)
     """
     theta, architecture = weights.read(estimator)
-    X = _validate(estimator, X, theta.dtype)
+    X = validate(estimator, X, theta.dtype)
     if raw:
         architecture = architecture.with_output("identity")
     return predict(theta, architecture, X, estimator.n_threads, hidden)
 
 
-def _validate(estimator, X, dtype):
+def validate(estimator, X, dtype):
     """Return X as the kernels read it, or raise.
 
     A plain array that needs no conversion takes a short cut: scikit-learn's
@@ -211,8 +211,7 @@ def outputs_of(network, rows, order, raw=False):
     if raw:
         net[at.OUTPUT] = output_identity_address(dtype)
     try:
-        if not _run_parallel(dtype, int(net[at.N_WORKERS]), arguments):
-            training.predict_serial[dtype](*arguments)
+        run(dtype, int(net[at.N_WORKERS]), arguments)
     finally:
         net[at.OUTPUT] = output
     return out
@@ -221,6 +220,12 @@ def outputs_of(network, rows, order, raw=False):
 def output_identity_address(dtype):
     """Return the address of the output activation that changes nothing."""
     return OUTPUTS["identity"].forward.address(dtype)
+
+
+def run(dtype, n_workers, arguments):
+    """Call the kernel, on threads if there are several and that is safe."""
+    if not _run_parallel(dtype, n_workers, arguments):
+        training.predict_serial[dtype](*arguments)
 
 
 def _run_parallel(dtype, n_workers, arguments):

@@ -101,6 +101,25 @@ class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         return self.estimator_._hidden_outputs(X, self.layer)
 
+    def describe(self, *, n_features=None, n_outputs=None, n_samples=None):
+        """Tell what the network consists of, and what it takes.
+
+        Parameters
+        ----------
+        n_features, n_outputs, n_samples : int, default=None
+            See :meth:`MLPEstimator.describe`.
+
+        Returns
+        -------
+        Description
+            Of the trained network, or before `fit` of the one that will be trained.
+        """
+        network = getattr(self, "estimator_", self.estimator)
+        network = MLPClassifier() if network is None else network
+        return network.describe(
+            n_features=n_features, n_outputs=n_outputs, n_samples=n_samples
+        )
+
     @property
     def n_features_in_(self):
         """Features seen during `fit`."""

@@ -51,6 +51,19 @@ def deep_forward_rows(net, arena, X, columns, starts, order, begin, first, last)
         call_layer(forward, net, arena, order, begin, layer, first, n, 0)
 
 
+@unit(LOAD)
+def masked_forward_rows(net, arena, X, columns, starts, order, begin, first, last):
+    """Do the same with the masks of training: a row's outputs are drawn at random.
+
+    NORM_ROWS must be what NORM_PREDICTED is, since no batch is there to normalise over.
+    """
+    n = last - first
+    first_z(net, arena, X, columns, starts, order, begin, first, last, True)
+    forward = net[at.DEEP_LAYER]
+    for layer in range(net[at.N_LAYERS] - 1):
+        call_layer(forward, net, arena, order, begin, layer, first, n, 1)
+
+
 @unit(ROW_PASS)
 def deep_row_pass(
     net, arena, X, columns, starts, Y, weight, order, begin, rows, phase, worker
