@@ -22,6 +22,7 @@ from .callbacks import CallbackSupportMixin, with_callbacks
 from .inputs import targets
 from .learning import fitting
 from .sampling import SamplingMixin
+from .storage import Storable
 
 
 def store(estimator, arguments):
@@ -44,6 +45,7 @@ def check_layer(layer, n_hidden):
 
 class BaseMLP(
     SamplingMixin,
+    Storable,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

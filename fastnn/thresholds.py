@@ -7,12 +7,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .kernels.neurons import net_inputs
+from .storage import Storable
 
 # name: outputs for a net input below 0, and for one of 0 or more
 ACTIVATIONS = {"step": (0, 1), "sign": (-1, 1)}
 
 
-class Neuron(ClassifierMixin, BaseEstimator):
+class Neuron(Storable, ClassifierMixin, BaseEstimator):
     """A row of neurons with a threshold each, that answers but does not learn."""
 
     # What `transaction` asks of an estimator.

@@ -15,9 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from .base import BaseMLP, check_layer
 from .classifier import MLPClassifier
 from .inputs.parameters import hidden_sizes
+from .storage import Storable
 
 
-class MLPTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MLPTransformer(
+    Storable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Hidden activations of a network as features, for the middle of a pipeline.
 
     Parameters

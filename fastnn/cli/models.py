@@ -8,9 +8,11 @@ from typing import Any
 
 import joblib
 
+import fastnn
 from fastnn.cli.errors import CliError, in_one_line
 from fastnn.cli.files import check_input, written_whole
 from fastnn.cli.report import print_note
+from fastnn.files.container import MAGIC
 
 
 def save_model(pipeline: Any, path: Path) -> None:
@@ -28,23 +30,25 @@ def save_model(pipeline: Any, path: Path) -> None:
 
 
 def load_model(path: str) -> Any:
-    """Load a pipeline; this runs code that the file contains.
+    """Load a pipeline, which runs code that the file contains, or a network.
 
     Parameters
     ----------
     path : str
-        A file that `save_model` wrote.
+        A file that `save_model` wrote, or a network's method `save`.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    sklearn.pipeline.Pipeline or estimator
         Fitted on a table with named columns.
     """
     found = check_input(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model = joblib.load(found)
+            model = fastnn.load(found) if _is_model_file(found) else joblib.load(found)
+        except fastnn.ModelFileError as error:
+            raise CliError(in_one_line(error)) from None
         # What is no pickle fails in many ways: KeyError, ValueError, ...
         except Exception as error:
             raise CliError(
@@ -59,3 +63,9 @@ def load_model(path: str) -> Any:
     for text in sorted({in_one_line(item.message) for item in caught})[:1]:
         print_note(text, to_stderr=True)
     return model
+
+
+def _is_model_file(path: Path) -> bool:
+    """Return whether a file begins as those do that are safe to load."""
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
