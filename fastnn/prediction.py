@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from . import threads
+from .inputs.matrices import check_places
 from .kernels import _host, few_rows, forward, layout, training
 from .kernels import layout as at
 from .structure import weights
@@ -70,6 +71,7 @@ def validate(estimator, X, dtype):
         and np.count_nonzero(np.isfinite(X)) == X.size  # sooner than .all()
     ):
         return X
+    check_places(X)
     X = validate_data(
         estimator, X, accept_sparse="csr", dtype=dtype, order="C", reset=False
     )

@@ -54,6 +54,15 @@ SIMD = not (
 )
 
 
+# Numba's settings that change machine code and are not in the keys of its own cache.
+_COMPILER_SETTINGS = (
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "DEBUGINFO_DEFAULT",
+    "LLVM_REFPRUNE_PASS",
+)
+
+
 def lanes_of(itemsize):
     """Return how many numbers of `itemsize` bytes a vector holds."""
     return VECTOR_BYTES // itemsize
@@ -82,5 +91,6 @@ def describe():
         str(numba.config.OPT),
         str(numba.config.CPU_NAME),
         str(numba.config.CPU_FEATURES),
+        *(str(getattr(numba.config, name, None)) for name in _COMPILER_SETTINGS),
     ]
     return "|".join(parts)

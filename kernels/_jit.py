@@ -241,13 +241,32 @@ def _compile(piece, dtype):
         try:
             return _compile_cached(piece.function, signature, options, dtype)
         except Exception as error:
+            _explain(error)
             # A full disk or a damaged file must not stop a fit. If the cause was
             # another one, compiling without the cache shows it again.
             if attempt == "first":
                 _delete_cached(piece.function, dtype)
             else:
                 _forget_cache(error)
-    return numba.njit(signature, **options)(piece.function)
+    try:
+        return numba.njit(signature, **options)(piece.function)
+    except RuntimeError as error:
+        _explain(error)
+        raise
+
+
+def _explain(error):
+    """Raise with a remedy if Numba refuses to compile for its number of threads.
+
+    It reads the environment anew before it compiles, and any library may have
+    changed a variable.
+    """
+    if isinstance(error, RuntimeError) and "NUMBA_NUM_THREADS" in str(error):
+        raise RuntimeError(
+            "The environment variable NUMBA_NUM_THREADS was changed after Numba had "
+            "started its threads, and Numba compiles nothing more until it is as it "
+            "was. Set it back, and limit the threads of a fit by n_threads."
+        ) from error
 
 
 def _delete_cached(function, dtype):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from ..inputs import class_weights, options, targets
+from ..inputs.matrices import check_places
 from ..inputs.objective import resolve
 from ..inputs.parameters import check_memory, dropout
 from ..kernels import _jit
@@ -87,6 +88,7 @@ def prepare(
     if not first:
         dtype = weights.read(estimator)[0].dtype
     if subset is None:
+        check_places(X)
         X, y = validate_data(
             estimator,
             X,
@@ -221,6 +223,7 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
         )
     dtype = rows.numbers.dtype
     with _naming("X_val"):
+        check_places(X_val)
         X = validate_data(
             estimator, X_val, accept_sparse="csr", dtype=dtype, order="C", reset=False
         )

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _check_y, _num_samples, validate_data
 
+from ..inputs.matrices import check_places
 from ..structure.network import for_kernels
 
 
@@ -31,6 +32,7 @@ class Samples:
         key = np.dtype(dtype) if not isinstance(dtype, tuple) else dtype
         with self._lock:
             if key not in self._checked:
+                check_places(self.X)
                 X = check_array(
                     self.X, accept_sparse="csr", dtype=dtype, order="C", input_name="X"
                 )
