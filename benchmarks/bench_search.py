@@ -15,16 +15,18 @@ GRID = {
 }
 FOLDS, EPOCHS = 5, 5
 LONGER = 20  # epochs: for fits whose training is more than what Python adds to it
-CANDIDATES, THREADS = (1, 5, 20), (1, 2)
+CANDIDATES, THREADS = (1, 10, 50, 200), (1, 2)
+FEW_UNITS = {"hidden_layer_sizes": (20,)}  # so that 200 candidates take seconds
 SEARCHES = {"fastnn": fastnn_search, "sklearn": sklearn_search}
 
 
-def _make_search(search, library, grid, n_jobs=None, epochs=EPOCHS):
+def _make_search(search, library, grid, n_jobs=None, epochs=EPOCHS, **params):
     """Return an unfitted search, and the digits; all that it calls is compiled."""
     if search == "fastnn" and library == "sklearn":
         raise NotImplementedError("it would be scikit-learn's own loop")
     X, y = load_digits(return_X_y=True)
-    estimator = find_class(library, "classification")(max_iter=epochs, random_state=0)
+    network = find_class(library, "classification")
+    estimator = network(max_iter=epochs, random_state=0, **params)
     if library == "fastnn":
         compile_twins("float64")
     fit_quietly(estimator, X[:300], y[:300]).score(X, y)
@@ -61,7 +63,7 @@ class ScaleCandidates:
     """How the time grows with candidates, on one thread and on two.
 
     With the same work for each candidate, it grows in proportion, but for the last
-    fit, which all have once. Twenty epochs each.
+    fit, which all have once. Twenty epochs each, of a small network.
     """
 
     params = (CANDIDATES, THREADS)
@@ -72,7 +74,9 @@ class ScaleCandidates:
 
     def setup(self, candidates, threads):
         grid = _make_grid(candidates)
-        self.arguments = _make_search("fastnn", "fastnn", grid, threads, LONGER)
+        self.arguments = _make_search(
+            "fastnn", "fastnn", grid, threads, LONGER, **FEW_UNITS
+        )
 
     def time_search(self, candidates, threads):
         fit_quietly(*self.arguments)
@@ -84,7 +88,8 @@ class SearchMemory:
     timeout = 300
 
     def setup(self, candidates, search):
-        self.arguments = _make_search(search, "fastnn", _make_grid(candidates))
+        grid = _make_grid(candidates)
+        self.arguments = _make_search(search, "fastnn", grid, **FEW_UNITS)
 
     def peakmem_search(self, candidates, search):
         """Peak of the whole process, the libraries and the data included."""

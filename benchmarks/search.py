@@ -12,6 +12,10 @@ time, for fastnn's RandomizedSearchCV and HyperbandSearchCV and for scikit-learn
 RandomizedSearchCV over its own network. Both libraries draw the same candidates, in
 portions of which the clock is read; nothing is fitted on everything at the end.
 
+``--data california --path FILE --target NAME`` searches a table instead of the
+digits; gaps and texts are prepared as ``python -m fastnn tune`` does it, before the
+clock starts.
+
 A trial of half a minute: ``--repeat 1 --epochs 5``, and ``--random --epochs 9
 --candidates 10 --sklearn-candidates 5``.
 """
@@ -27,6 +31,9 @@ from sklearn import model_selection as sklearn_search
 from sklearn.datasets import load_digits
 
 from fastnn import model_selection as fastnn_search
+from fastnn.cli.columns import build_preparation, plan_columns
+from fastnn.cli.errors import CliError
+from fastnn.cli.tables import check_column, read_table
 
 from .bench_search import GRID
 from .machine import count_cores, describe_machine, limit_cores
@@ -127,11 +134,35 @@ def report_grid(results, epochs):
     print(format_table(["", "seconds", "ratio", "best score"], rows, markdown=True))
 
 
-def load_data(name, path):
+def load_table(path, target):
+    """Return X and y of a table, and say what became of its gaps and texts.
+
+    Columns are prepared as `python -m fastnn tune` does it: gaps in numbers become
+    medians, with a column that marks them, and texts columns of zeros and ones. Rows
+    without a target are left out.
+    """
+    frame = read_table(path, "benchmarks.search")
+    target = frame.columns[-1] if target is None else target
+    check_column(target, list(frame.columns), "--target")
+    y = frame.pop(target)
+    if y.dtype.kind not in "iuf":
+        raise CliError(f"the target {target!r} is not numbers; name one by --target")
+    known = y.notna().to_numpy()
+    frame, y = frame[known], y[known].to_numpy(np.float64)
+    plan = plan_columns(frame)
+    X = build_preparation(plan).fit_transform(frame)
+    print(
+        f"{path}: target {target}; {len(known) - known.sum()} rows without it left "
+        f"out; {int(frame[plan.used].isna().sum().sum())} gaps filled; texts "
+        f"{plan.texts}; dates {plan.dates}; not used {list(plan.dropped)}"
+    )
+    return X, y
+
+
+def load_data(name, path, target=None):
     """Return a title, the task, X and y, in float64, columns standardised.
 
-    A file is a CSV with a header, whose last column is the target, or an npz with "X"
-    and "y".
+    A file is a table (CSV or Parquet, see `load_table`), or an npz with "X" and "y".
     """
     if name == "digits":
         X, y = load_digits(return_X_y=True)
@@ -147,9 +178,9 @@ def load_data(name, path):
             X, y = arrays["X"].astype(np.float64), arrays["y"].astype(np.float64)
         title = path.name
     else:
-        table = np.genfromtxt(path, delimiter=",", skip_header=1)
-        X, y, title = table[:, :-1], table[:, -1], path.name
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
+        (X, y), title = load_table(path, target), path.name
+    X = X - X.mean(axis=0)
+    X /= np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
     return title, "regression", X, (y - y.mean()) / y.std()
 
 
@@ -200,7 +231,7 @@ def search_by_hyperband(contender, task, X, y, epochs):
 
 def report_random(options):
     """Run the random searches one after the other and print their tables."""
-    title, task, X, y = load_data(options.data, options.path)
+    title, task, X, y = load_data(options.data, options.path, options.target)
     ours = Contender("fastnn", "fastnn", "float32", None)
     theirs = Contender("sklearn", "sklearn", "float64", count_cores())
     for contender in (ours, theirs):
@@ -243,8 +274,9 @@ def main(arguments=None):
     )
     parser.add_argument("--data", choices=("digits", "california"), default="digits")
     parser.add_argument(
-        "--path", type=Path, help="CSV or npz file of --data california"
+        "--path", type=Path, help="CSV, Parquet or npz file of --data california"
     )
+    parser.add_argument("--target", help="its column to predict; by default the last")
     options = parser.parse_args(arguments)
     if options.threads is not None:
         limit_cores(options.threads)
@@ -252,7 +284,10 @@ def main(arguments=None):
         options.epochs = 81 if options.random else 40
     os.environ["PYTHONWARNINGS"] = "ignore"  # of processes that joblib starts
     if options.random:
-        report_random(options)
+        try:
+            report_random(options)
+        except CliError as error:
+            parser.error(str(error))
     else:
         report_grid(measure_grid(options.epochs, options.repeat), options.epochs)
     print()

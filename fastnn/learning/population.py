@@ -7,28 +7,29 @@ no barrier, and one copy of X for all; and each network goes through the very ca
 fit alone: the same bits.
 """
 
-import contextvars
 import copy
 import inspect
 import threading
 import time
 import traceback
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from .. import threads
 from ..base import BaseMLP
 from . import randomness
+from .crew import Crew, ignore
 from .fitting import Session
 from .preparation import DTYPES, check_parameters
 from .sharing import Samples, Subset, can_share
 
 _FIT_PARAMS = set(inspect.signature(BaseMLP.fit).parameters) - {"self", "X", "y"}
+
+# Folds differ by a row: what has the same work to a twelfth or so is kept in its order.
+_STEPS = 8
 
 
 @dataclass
@@ -67,37 +68,53 @@ class Population:
     def __init__(self, tasks, n_threads=None):
         samples = {}
         self._members = [
-            _Member(task, samples.setdefault(id(task.X), Samples(task.X)))
-            for task in tasks
+            _Member(number, task, samples.setdefault(id(task.X), Samples(task.X)))
+            for number, task in enumerate(tasks)
         ]
         self._n_threads = n_threads or threads.available()
 
-    def advance(self, n_epochs=None):
+    def advance(self, n_epochs=None, begins=None, ends=None):
         """Train every network until it stops, or until it has had n_epochs in all.
+
+        Those with the most work are trained first, and those with about the same in
+        their order.
 
         Parameters
         ----------
         n_epochs : int or None, default=None
             None is each network's own `max_iter`.
+        begins, ends : callable, default=None
+            ``begins(i)`` and ``ends(i)`` are called in the caller's thread when it is
+            network i's turn, and when it has been trained as far as it is to be, be it
+            that it failed; not for networks that have nothing left to do. Without
+            `begins`, the ends of short trainings are told some at a time. The thread
+            that trained waits for `ends`: there is never work for more than n_threads.
 
         Raises
         ------
         KeyboardInterrupt
             All networks are then at the end of an epoch, and may be advanced again.
+        Exception
+            What `begins` or `ends` raises. No other network begins then, and of several
+            such errors it is that of the network which came first in the order above,
+            whatever the number of threads.
         """
-        todo = [member for member in self._members if member.wants(n_epochs)]
-        todo.sort(key=lambda member: member.work(n_epochs))
+        todo = [member for member in self._members[::-1] if member.wants(n_epochs)]
+        todo.sort(key=lambda member: _size(member.work(n_epochs)))
         n_threads = min(self._n_threads, len(todo))
+        begins, ends = begins or ignore, ends or ignore
         if n_threads == 1:
             # What has no epochs may use all threads, and begins anew if interrupted.
-            for member in [member for member in todo if member.begins_anew()]:
+            for member in [member for member in todo[::-1] if member.begins_anew()]:
                 todo.remove(member)
+                begins(member.number)
                 member.advance(n_epochs, _always)
+                ends(member.number)
         if todo:  # also one thread is one that an interrupt does not reach
-            _Crew(todo, n_epochs).run(n_threads)
+            Crew(todo, n_epochs, begins, ends).run(n_threads)
 
     def drop(self, i):
-        """Train network i no further and forget it."""
+        """Train network i no further and forget it, but for its time and epochs."""
         self._members[i].forget()
 
     def result(self, i):
@@ -117,88 +134,21 @@ class Population:
         return self._members[i].epochs
 
 
+def _size(work):
+    """Return an integer that grows with work; what cannot be trained has none."""
+    usual = np.isfinite(work) and work > 0
+    return round(_STEPS * np.log2(1 + work)) if usual else 0
+
+
 def _always():
     return True
-
-
-def _start_thread(work):
-    """Return an event that is set when the work is done, and the thread that does it.
-
-    A `join` that is interrupted takes the thread for ended before Python 3.13, and the
-    next one does not wait any more.
-    """
-    done = threading.Event()
-    context = contextvars.copy_context()  # of NumPy's errstate, for instance
-
-    def run():
-        try:
-            context.run(work)
-        finally:
-            done.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return done, thread
-
-
-class _Crew:
-    """Threads that advance members, those with the most work first.
-
-    Parameters
-    ----------
-    todo : list of members
-        The most work comes last.
-    n_epochs : int or None
-    """
-
-    def __init__(self, todo, n_epochs):
-        self.todo, self.n_epochs = todo, n_epochs
-        self.stopped = threading.Event()
-        self.failure = None
-        self.config = get_config()  # scikit-learn's, which threads do not inherit
-
-    def run(self, n_threads):
-        """Advance all; on an interrupt, let the threads finish their epochs."""
-        # Threads enter and leave such blocks in any order, so that another's filters
-        # may be what is put back last; this one puts back all as it was.
-        with warnings.catch_warnings():
-            crew = []
-            try:
-                for _ in range(n_threads):
-                    crew.append(_start_thread(self._work))
-                for done, _ in crew:
-                    while not done.wait(0.1):  # an interrupt is seen between two
-                        pass
-            finally:
-                self.stopped.set()
-                for done, thread in crew:
-                    done.wait()
-                    thread.join()
-        if self.failure is not None:
-            raise self.failure
-
-    def _goes_on(self):
-        return not self.stopped.is_set()
-
-    def _work(self):
-        with config_context(**self.config):
-            while self._goes_on():
-                try:
-                    member = self.todo.pop()
-                except IndexError:
-                    return
-                try:
-                    member.advance(self.n_epochs, self._goes_on)
-                except BaseException as failure:  # KeyboardInterrupt of a user's scorer
-                    self.failure = failure
-                    self.stopped.set()
 
 
 class _Member:
     """A network on its way."""
 
-    def __init__(self, task, samples):
-        self.task, self.samples = task, samples
+    def __init__(self, number, task, samples):
+        self.number, self.task, self.samples = number, task, samples
         self.session = self.fitted = self.error = None
         self.tried = self.stopped = self.dropped = False
         self.seconds, self.epochs = 0.0, 0
@@ -345,6 +295,7 @@ class _Member:
         with self._lock:
             self.dropped, self.fitted = True, None
             self._end()
+            self.task = None  # its estimator holds the first weights
 
     def _end(self):
         """Let go of what trains, now: its parts refer to each other.

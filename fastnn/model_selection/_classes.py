@@ -17,8 +17,8 @@ class GridSearchCV(sk.GridSearchCV, PopulationSearch):
     estimator : MLPClassifier, MLPRegressor, MLPEstimator or Pipeline
         The network, or a pipeline that ends in one. A pipeline's transformers are
         fitted once per fold and per setting of theirs, not once per candidate.
-        Anything else is searched by scikit-learn's own loop, as is an estimator or
-        search with callbacks.
+        Anything else is searched by scikit-learn's own loop, as is an estimator with
+        callbacks, or a search whose callbacks follow its networks' epochs.
 
     param_grid : dict or list of dict
         Names of parameters and lists of values to try.
@@ -39,14 +39,14 @@ class GridSearchCV(sk.GridSearchCV, PopulationSearch):
         How to split.
 
     verbose : int, default=0
-        How much to print.
+        How much to print: from 2 on, a line for each fit as soon as it has ended.
 
     pre_dispatch : int or str, default="2*n_jobs"
         Has no effect.
 
     error_score : "raise" or number, default=np.nan
         Score of a candidate whose fit fails, for instance because it diverges. The
-        others go on.
+        others go on. With "raise" the first failure ends the search.
 
     return_train_score : bool, default=False
         Whether to score on training samples as well.

@@ -42,7 +42,7 @@ class ContinuingEvaluator(Evaluator):
         }
         for pair, member in known.items():
             member.place, member.fold = pair, folds[pair[1]]
-            member.parameters = candidates[pair[0]]
+            member.parameters, member.has_begun = candidates[pair[0]], False
         new = [pair for pair in pairs if pair not in known]
         members = super()._members(candidates, folds, new)
         self._born = {keys[member.place]: member for member in members}
@@ -71,12 +71,18 @@ class ContinuingEvaluator(Evaluator):
             final_of(member.estimator).set_params(max_iter=self.most)
         self._populate(list(going.values()))
         self._alive.update(going)
-        populations = {id(m.population): m.population for m in self._alive.values()}
+        alive = list(self._alive.values())
+        populations = {id(member.population): member.population for member in alive}
         with warnings.catch_warnings():
             if n_epochs < self.most:  # there are no more epochs because of the rung
                 warnings.simplefilter("ignore", ConvergenceWarning)
             for population in populations.values():
-                population.advance(n_epochs)
+                self._advance(population, alive, n_epochs)
+
+    def _release(self, member):
+        """Let go of a member that has been scored, unless it may go on."""
+        if not _goes_on(member):
+            super()._release(member)
 
 
 def _goes_on(member):

@@ -57,8 +57,11 @@ class DistributedEvaluator:
         self.n_jobs, self.n_epochs = n_jobs, 0
         settings.n_threads = 1
 
-    def __call__(self, candidates, splits):
-        """Return a dict of results for each pair, candidate by candidate."""
+    def __call__(self, candidates, splits, listener=None):
+        """Return a dict of results for each pair, candidate by candidate.
+
+        There is never a listener: what it tells would have to be sent back.
+        """
         chunks = dict(enumerate(self._chunks(candidates, len(splits))))
         done, failure = {}, None
         for _ in range(_ATTEMPTS):

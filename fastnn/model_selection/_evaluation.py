@@ -1,21 +1,21 @@
 """Trains and scores candidates on folds, all of them together."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 from traceback import format_exc
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import _num_samples
 
-from ..learning.population import Population, Task
+from ..learning.population import Population
 from ._candidates import final_of, front_key, is_network, is_pipeline
+from ._folds import Copies, Fold
 from ._front import Front, sees_only_outputs
+from ._members import Member, seed
 from ._messages import print_end, print_start
 
 
@@ -42,115 +42,12 @@ class Settings:
     n_threads: int | None = None
 
 
-class Fold:
-    """Rows to train and to test on, and what belongs to them."""
-
-    def __init__(self, estimator, X, y, rows, settings):
-        everything = np.arange(_num_samples(X))
-        self.train, self.test = (everything[np.asarray(part)] for part in rows)
-        self.estimator, self.X, self.y = estimator, X, y
-        self._parts = {}
-        self.fit_params = _check_method_params(X, settings.fit_params, self.train)
-        self._score_params = settings.score_params
-
-    def part(self, name):
-        """Return X, y and the scorer's parameters of "train" or "test"."""
-        if name not in self._parts:
-            estimator, X, y = self.estimator, self.X, self.y
-            if name == "train":
-                data = _safe_split(estimator, X, y, self.train)
-            else:
-                data = _safe_split(estimator, X, y, self.test, self.train)
-            params = _check_method_params(X, self._score_params, getattr(self, name))
-            self._parts[name] = (*data, params)
-        return self._parts[name]
-
-    def forget(self):
-        """Let go of copied rows."""
-        self._parts = {}
-
-
-@dataclass
-class Member:
-    """A candidate on a fold.
-
-    Attributes
-    ----------
-    place : tuple of int
-        Numbers of candidate and split.
-    fold : Fold
-    parameters : dict
-    estimator : estimator
-        With the parameters set.
-    front : Front or None
-        Transformers that it shares with others.
-    population, index : who trains it; None if it is to be fitted alone.
-    counted : int
-        Epochs that have been counted.
-    seconds : float
-        Time spent on fitting it, if it was fitted alone.
-    """
-
-    place: tuple
-    fold: Fold
-    parameters: dict
-    estimator: object
-    front: Front | None = None
-    population: Population | None = None
-    index: int | None = None
-    counted: int = 0
-    seconds: float = 0.0
-
-    def task(self):
-        """Return what the engine is to train, or None if it cannot."""
-        network, fold = final_of(self.estimator), self.fold
-        if not is_network(network) or (self.front and self.front.failed):
-            return None
-        if self.front is not None:
-            front = self.front
-            return Task(network, front.X, front.y, None, front.fit_params)
-        return Task(network, fold.X, fold.y, fold.train, fold.fit_params)
-
-    def join(self, population, index):
-        """Be trained by a population from now on."""
-        self.population, self.index, self.counted = population, index, 0
-
-    def fitted(self):
-        """Return the fitted network or estimator, or raise what its fit raised."""
-        if self.front is not None:
-            self.front.check()
-        if self.population is not None:
-            return self.population.result(self.index)
-        X, y, _ = self.fold.part("train")
-        start = time.time()
-        try:
-            return self.estimator.fit(X, y, **self.fold.fit_params)
-        finally:
-            self.seconds = time.time() - start
-
-    def fit_time(self):
-        """Return the time that it takes to fit this member, transformers included."""
-        seconds = self.seconds
-        if self.population is not None:
-            seconds += self.population.seconds(self.index)
-        return seconds + (self.front.seconds if self.front is not None else 0.0)
-
-
-def _seed(networks):
-    """Give each network without a seed a stream of its own.
-
-    Threads would draw from NumPy's global stream in an order that nobody knows, and
-    put it back where another has been. So its seed, too, makes a search repeatable.
-    """
-    stream = check_random_state(None)
-    for network in networks:
-        if network.random_state is None:
-            seed = stream.randint(np.iinfo(np.int32).max)
-            network.random_state = np.random.RandomState(seed)
-
-
 class Evaluator:
     """Trains and scores candidates.
+
+    A network is scored as soon as it is trained, while others are in training. This
+    happens in the caller's thread, for all of them: scorers are users' functions, and
+    the filters of warnings belong to the whole process.
 
     Parameters
     ----------
@@ -170,7 +67,7 @@ class Evaluator:
         self.n_epochs = 0
         self._direct = sees_only_outputs(settings.scorer)
 
-    def __call__(self, candidates, splits, pairs=None, totals=None):
+    def __call__(self, candidates, splits, pairs=None, totals=None, listener=None):
         """Return a dict of results for each pair, as scikit-learn has it.
 
         Parameters
@@ -181,26 +78,27 @@ class Evaluator:
             None is all of them, candidate by candidate.
         totals : tuple of int, default=None
             Numbers of candidates and splits that messages speak of.
+        listener : Listener, default=None
+            Is told of each fit.
         """
         if pairs is None:
             pairs = list(product(range(len(candidates)), range(len(splits))))
         self._totals = totals or (len(candidates), len(splits))
+        self._listener, self._results = listener, {}
+        copies = Copies(_num_samples(self.X))
+        data = self.estimator, self.X, self.y
         folds = {
-            number: Fold(self.estimator, self.X, self.y, splits[number], self.settings)
+            number: Fold(*data, splits[number], self.settings, copies)
             for number in dict.fromkeys(split for _, split in pairs)
         }
         members = self._members(candidates, folds, pairs)
+        self._left = Counter(part for member in members for part in _shared(member))
         self._train(members)
-        self._count(members)
-        results = {}
-        for fold in folds.values():
-            those = [member for member in members if member.fold is fold]
-            for member in those:
-                results[member.place] = self._result(member)
-            for member in those:
-                if member.front is not None:
-                    member.front.forget()
-            fold.forget()
+        for member in members:  # those that had stopped in an earlier rung
+            if member.place not in self._results:
+                self._evaluate(member)
+        self.n_epochs += sum(member.epochs_since() for member in members)
+        results, self._results = self._results, {}
         return [results[pair] for pair in pairs]
 
     def _members(self, candidates, folds, pairs):
@@ -233,10 +131,13 @@ class Evaluator:
         return member
 
     def _train(self, members):
-        """Let the engine train all members that it can train."""
+        """Let the engine train all members that it can train; evaluate all others."""
         population = self._populate(members)
+        for member in members:
+            if member.population is None:
+                self._evaluate(member)
         if population is not None:
-            population.advance()
+            self._advance(population, members)
 
     def _populate(self, members):
         """Return a population of the members, which join it; None if none can."""
@@ -248,7 +149,7 @@ class Evaluator:
         ]
         if not joining:
             return None
-        _seed(task.estimator for _, task in joining)
+        seed(task.estimator for _, task in joining)
         population = Population(
             [task for _, task in joining], n_threads=self.settings.n_threads
         )
@@ -256,19 +157,49 @@ class Evaluator:
             member.join(population, index)
         return population
 
-    def _count(self, members):
-        """Add the epochs that members have had since they were last counted."""
-        for member in members:
-            if member.population is not None:
-                epochs = member.population.epochs(member.index)
-                self.n_epochs += epochs - member.counted
-                member.counted = epochs
+    def _advance(self, population, members, n_epochs=None):
+        """Train a population and evaluate each of its members as it ends."""
+        by_index = {m.index: m for m in members if m.population is population}
+        told_of = self.settings.verbose > 9 or self._listener is not None
+        population.advance(
+            n_epochs,
+            begins=(lambda i: self._begin(by_index[i])) if told_of else None,
+            ends=lambda i: self._evaluate(by_index[i]),
+        )
+
+    def _begin(self, member):
+        """Tell that a member is to be fitted."""
+        if not member.has_begun:
+            member.has_begun = True
+            progress = (*member.place, *self._totals)
+            print_start(self.settings.verbose, member.parameters, progress)
+            if self._listener is not None:
+                self._listener.begin(member)
+
+    def _evaluate(self, member):
+        """Score a member, tell of it, and let go of what is needed no more."""
+        self._begin(member)
+        try:
+            result = self._result(member)
+        finally:
+            if self._listener is not None:
+                self._listener.end(member)
+        progress = (*member.place, *self._totals)
+        print_end(self.settings.verbose, member.parameters, progress, result)
+        self._results[member.place] = result
+        self._left.subtract(_shared(member))
+        for part in _shared(member):
+            if not self._left[part]:
+                part.forget()
+        self._release(member)
+
+    def _release(self, member):
+        """Let go of a member that has been scored."""
+        member.release()
 
     def _result(self, member):
         """Return what scikit-learn's `_fit_and_score` returns."""
         settings = self.settings
-        progress = (*member.place, *self._totals)
-        print_start(settings.verbose, member.parameters, progress)
         result = {"fit_error": None, "score_time": 0.0}
         try:
             fitted = member.fitted()
@@ -287,7 +218,6 @@ class Evaluator:
             result["train_scores"] = scores("train")
         result["n_test_samples"] = len(member.fold.test)
         result["fit_time"] = member.fit_time()
-        print_end(settings.verbose, member.parameters, progress, result)
         return result
 
     def _error_scores(self, part):
@@ -315,3 +245,8 @@ class Evaluator:
             )
 
         return scores
+
+
+def _shared(member):
+    """Return what a member shares with others: its fold and its transformers."""
+    return [part for part in (member.fold, member.front) if part is not None]

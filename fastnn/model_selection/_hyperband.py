@@ -10,6 +10,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from ._callbacks import begin_stage, end_stage
 from ._candidates import prefix_of
 from ._search import PopulationSearch
 
@@ -77,7 +78,9 @@ class HyperbandSearchCV(PopulationSearch):
         (epochs of one fold if nothing stops before) and "brackets"; after `fit` also
         "n_epochs".
     best_estimator_, best_params_, best_score_, best_index_ : the best
-        Of all rows, as in [1]_. `best_params_` has the epochs of that row.
+        Of all rows, as in [1]_: the row with the best score, in whatever rung, also
+        an early one. `best_params_` has the epochs of that row, and `best_estimator_`
+        is trained for as many. A function as `refit` may choose otherwise; see Notes.
     n_epochs_trained_ : int
         Epochs trained over all folds, without the last fit on everything.
     n_splits_, scorer_, multimetric_, refit_time_
@@ -86,6 +89,17 @@ class HyperbandSearchCV(PopulationSearch):
     See Also
     --------
     HalvingRandomSearchCV : One bracket.
+
+    Notes
+    -----
+    The epochs are part of what is chosen: a candidate that overfits has its best score
+    in an early rung. (dask-ml counts each candidate's last score alone.) Early rungs
+    have the most scores, so their best may be luck; to choose among the candidates with
+    most epochs, pass a function, here for a single metric::
+
+        def longest(results):
+            epochs, scores = results["n_resources"], results["mean_test_score"]
+            return int(np.nanargmax(np.where(epochs == epochs.max(), scores, np.nan)))
 
     References
     ----------
@@ -208,10 +222,11 @@ class HyperbandSearchCV(PopulationSearch):
                     "of param_distributions and set max_iter."
                 )
 
-    def _run_search(self, evaluate_candidates):
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         random_state = check_random_state(self.random_state)
         all_brackets = brackets_of(self.max_iter, self.aggressiveness)
         n_known = 0
+        search = begin_stage(self, callback_ctx, "search", len(all_brackets))
         for number, rungs in zip(
             range(len(all_brackets) - 1, -1, -1), all_brackets, strict=True
         ):
@@ -220,9 +235,12 @@ class HyperbandSearchCV(PopulationSearch):
             )
             candidates = dict(enumerate(sampler, start=n_known))
             n_known += len(candidates)
-            self._run_bracket(evaluate_candidates, number, rungs, candidates)
+            bracket = begin_stage(self, search, "bracket", len(rungs))
+            self._run_bracket(evaluate_candidates, number, rungs, candidates, bracket)
+            end_stage(self, bracket)
+        end_stage(self, search)
 
-    def _run_bracket(self, evaluate_candidates, number, rungs, candidates):
+    def _run_bracket(self, evaluate_candidates, number, rungs, candidates, context):
         """Evaluate candidates, by their number, through the rungs of a bracket."""
         resource, _ = self._epochs()
         results = {}
@@ -234,6 +252,9 @@ class HyperbandSearchCV(PopulationSearch):
                 kept = np.array(list(candidates))[np.sort(order)]
                 candidates = {model: candidates[model] for model in kept.tolist()}
             n = len(candidates)
+            stage = begin_stage(
+                self, context, "halving-iteration", n * self.n_splits_, False
+            )
             results = evaluate_candidates(
                 [{**params, resource: n_epochs} for params in candidates.values()],
                 more_results={
@@ -242,7 +263,9 @@ class HyperbandSearchCV(PopulationSearch):
                     "n_resources": [n_epochs] * n,
                     "model_id": list(candidates),
                 },
+                **({} if stage is None else {"callback_ctx": stage}),
             )
+            end_stage(self, stage)
 
     def _deciding(self, results):
         """Return the column that decides who goes on."""

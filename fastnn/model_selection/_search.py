@@ -15,7 +15,7 @@ from sklearn.model_selection._validation import (
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
-from . import _distribution
+from . import _callbacks, _distribution
 from ._candidates import has_callbacks, is_supported, prefix_of
 from ._continuing import ContinuingEvaluator
 from ._evaluation import Evaluator, Settings
@@ -49,17 +49,17 @@ class PopulationSearch(BaseSearchCV):
             Fitted search.
         """
         self.__dict__.pop("n_epochs_trained_", None)
-        alone = not is_supported(self.estimator) or y is None
-        if alone or has_callbacks(self, self.estimator):
+        if not is_supported(self.estimator) or y is None or self._tells_of_epochs():
             return super().fit(X, y, **params)
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
+        root = _callbacks.Root(self, X, y, params)
         self._check_splitter(X, y, routed.splitter.split)
         evaluator = self._evaluator(X, y, scorers, routed)
         collected = _Collected(self, evaluator, X, y, routed.splitter.split)
-        self._search_with(collected)
+        self._search_with(collected, root.context)
         first = collected.out[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         if callable(self.scoring) and self.multimetric_:
@@ -67,12 +67,23 @@ class PopulationSearch(BaseSearchCV):
             refit_metric = self.refit
         self._set_best(collected.results, refit_metric)
         if self.refit:
-            self._refit(X, y, routed.estimator.fit)
+            self._refit(X, y, routed.estimator.fit, root)
         multimetric = isinstance(scorers, _MultimetricScorer)
         self.scorer_ = scorers._scorers if multimetric else scorers
         self.cv_results_ = collected.results
         self.n_epochs_trained_ = evaluator.n_epochs
+        root.end()
         return self
+
+    def _tells_of_epochs(self):
+        """Return whether callbacks are to be told what only a fit alone can tell.
+
+        Or what workers elsewhere would have to tell.
+        """
+        if has_callbacks(self.estimator) or _callbacks.reach_networks(self):
+            return True
+        elsewhere = _distribution.workers_elsewhere(self.n_jobs)
+        return bool(elsewhere) and has_callbacks(self)
 
     def _check_splitter(self, X, y, split_params):
         """Set what scikit-learn sets before its search."""
@@ -112,14 +123,12 @@ class PopulationSearch(BaseSearchCV):
             return resource, self.max_resources_
         return None, None
 
-    def _search_with(self, evaluate_candidates):
+    def _search_with(self, evaluate_candidates, context):
         """Call the search's own `_run_search`, which differs between versions."""
         if "callback_ctx" not in signature(self._run_search).parameters:
             self._run_search(evaluate_candidates)
-            return
-        n_tasks = 1 + (self.refit is not False)
-        context = self._init_callback_context(max_subtasks=n_tasks)
-        self._run_search(evaluate_candidates, callback_ctx=context)
+        else:
+            self._run_search(evaluate_candidates, callback_ctx=context)
 
     def _set_best(self, results, refit_metric):
         """Set the attributes about the best candidate."""
@@ -131,13 +140,14 @@ class PopulationSearch(BaseSearchCV):
             self.best_score_ = scores[self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
 
-    def _refit(self, X, y, fit_params):
+    def _refit(self, X, y, fit_params, root):
         """Fit the best candidate on everything."""
         best = clone(self.estimator)
         self.best_estimator_ = best.set_params(**clone(self.best_params_, safe=False))
-        start = time.time()
-        self.best_estimator_.fit(X, y, **fit_params)
-        self.refit_time_ = time.time() - start
+        with root.refit(self.best_estimator_):
+            start = time.time()
+            self.best_estimator_.fit(X, y, **fit_params)
+            self.refit_time_ = time.time() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
@@ -169,7 +179,10 @@ class _Collected:
                 f"Fitting {len(splits)} folds for each of {len(candidates)} "
                 f"candidates, totalling {len(candidates) * len(splits)} fits"
             )
-        out = self.evaluator(candidates, splits)
+        listener = _callbacks.listener_for(
+            search, callback_ctx, len(candidates), len(splits)
+        )
+        out = self.evaluator(candidates, splits, listener=listener)
         if not out:
             raise ValueError(
                 "No fits were performed. Was the CV iterator empty? Were there no "

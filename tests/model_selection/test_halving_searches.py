@@ -40,10 +40,10 @@ def populations(monkeypatch):
             self.told = [("tasks", len(tasks))]
             made.append(self)
 
-        def advance(self, n_epochs=None):
+        def advance(self, n_epochs=None, **calls):
             left = sum(not member.dropped for member in self._members)
             self.told.append(("advance", n_epochs, left))
-            super().advance(n_epochs)
+            super().advance(n_epochs, **calls)
 
         def drop(self, i):
             assert not self._members[i].dropped
@@ -230,6 +230,26 @@ def test_hyperband(populations, piped):
                 np.sort(results["mean_test_score"][went_on])[::-1]
                 == scores[: here.sum()]
             ).all()
+
+
+def test_the_best_of_hyperband_may_come_from_an_early_rung():
+    X, y = make_data("binary")
+
+    def sooner_is_better(model, X, y):
+        return -float(model.n_iter_)
+
+    def longest(results):
+        epochs, scores = results["n_resources"], results["mean_test_score"]
+        return int(np.nanargmax(np.where(epochs == epochs.max(), scores, np.nan)))
+
+    search = ours.HyperbandSearchCV(
+        network(), RATES, max_iter=9, cv=2, scoring=sooner_is_better, random_state=0
+    )
+    fit(search, X, y)
+    assert search.best_params_["max_iter"] == search.best_estimator_.n_iter_ == 1
+    assert search.best_score_ == -1.0
+    fit(search.set_params(refit=longest), X, y)
+    assert search.best_params_["max_iter"] == search.best_estimator_.n_iter_ == 9
 
 
 def test_hyperband_with_several_metrics():

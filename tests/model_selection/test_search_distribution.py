@@ -41,6 +41,13 @@ class Elsewhere(ThreadingBackend):
             self._pool = ThreadPool(1)
         return self._pool
 
+    def terminate(self):
+        """Wait for what runs when an error ends it all: it may warn."""
+        pool = self._pool
+        super().terminate()
+        if pool is not None:
+            pool.join()
+
 
 register_parallel_backend("elsewhere", Elsewhere)
 
