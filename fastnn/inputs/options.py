@@ -54,6 +54,40 @@ def training_of(estimator, objective, problem, n_hidden):
     )
 
 
+# What else helps where a number does not suit numbers of so many bytes.
+_WIDER = {4: ", or dtype='float64'", 8: ""}
+# Numbers that must be numbers in the network's dtype, too. Bounds need not: an infinite
+# one bounds nothing.
+_NOT_ZERO = ("epsilon", "norm_epsilon")
+_FINITE = (
+    *_NOT_ZERO,
+    "alpha",
+    "learning_rate_init",
+    "weight_decay",
+    "input_noise",
+    "huber_delta",
+    "focal_gamma",
+)
+
+
+def check_range(estimator, dtype):
+    """Raise if a parameter is infinite in a dtype, or 0 where it must not be."""
+    largest = float(np.finfo(dtype).max)
+    for name in _FINITE:
+        value = getattr(estimator, name, None)
+        if value is not None and float(value) > largest:
+            raise ValueError(
+                f"{name}={float(value):g} is infinite in {dtype}; use a smaller one"
+                f"{_WIDER[dtype.itemsize]}."
+            )
+    for name in _NOT_ZERO:
+        if dtype.type(getattr(estimator, name)) == 0:
+            raise ValueError(
+                f"{name}={getattr(estimator, name):g} is 0 in {dtype}; use a "
+                f"larger one{_WIDER[dtype.itemsize]}."
+            )
+
+
 def set_constants(network, estimator, objective):
     """Put what the passes and the loss depend on into the arena."""
     net, arena = network.net, network.arena
@@ -69,12 +103,6 @@ def set_hyper(network, estimator, objective):
     L2 penalty on its way.
     """
     hyper = network.hyper
-    for name in ("epsilon", "norm_epsilon"):
-        if network.dtype.type(getattr(estimator, name)) == 0:
-            raise ValueError(
-                f"{name}={getattr(estimator, name):g} is 0 in {network.dtype}; use a "
-                "larger one, or dtype='float64'."
-            )
     hyper[at.MOMENTUM] = estimator.momentum
     hyper[at.NESTEROV] = estimator.nesterovs_momentum
     hyper[at.DAMPENING] = estimator.dampening

@@ -1,6 +1,7 @@
 """What values the constructor's parameters may have, in scikit-learn's own form."""
 
 import os
+from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -36,6 +37,8 @@ def _share(kind=_Number):
     return kind(Real, 0, 1, closed="left")
 
 
+# Array-like for scikit-learn, but layers and levels have an order.
+_UNORDERED = (Mapping, Set)
 _COUNT = Interval(Integral, 1, None, closed="left")
 SCHEDULES = ("step", "exponential", "cosine", "one_cycle", "plateau")
 
@@ -117,6 +120,11 @@ def hidden_sizes(hidden_layer_sizes):
     if not has_items or getattr(hidden_layer_sizes, "ndim", 1) == 0:
         hidden_layer_sizes = [hidden_layer_sizes]
     sizes = list(hidden_layer_sizes)
+    if isinstance(hidden_layer_sizes, _UNORDERED):
+        raise ValueError(
+            "hidden_layer_sizes must be a list or a tuple, whose order counts; got "
+            f"{hidden_layer_sizes!r}."
+        )
     if any(
         isinstance(size, bool | np.bool_) or not isinstance(size, Integral)
         for size in sizes
@@ -134,7 +142,7 @@ def activations(estimator, n_hidden):
         return (given,) * n_hidden
     names = tuple(given)
     unknown = [name for name in names if str(name) not in ACTIVATIONS]
-    if unknown or len(names) != n_hidden:
+    if unknown or len(names) != n_hidden or isinstance(given, _UNORDERED):
         raise ValueError(
             "activation must be one name, or a list with one name per hidden layer "
             f"({n_hidden} here), each of {sorted(ACTIVATIONS)}; got {given!r}."
@@ -160,7 +168,7 @@ def dropout(estimator, n_hidden):
 def _numbers(values):
     """Return a list of float, or one of NaN if there is another thing in it."""
     try:
-        values = list(values)
+        values = [np.nan] if isinstance(values, _UNORDERED) else list(values)
     except TypeError:
         return [np.nan]
     sound = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)

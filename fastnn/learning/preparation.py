@@ -102,6 +102,7 @@ def prepare(
         )
     else:
         X, y = subset.validate(estimator, X, y, dtype)
+    options.check_range(estimator, X.dtype)
     y = targets.flat(y)
     if not estimator._is_regressor():
         known = hasattr(estimator, "classes_")

@@ -217,7 +217,15 @@ class Validator:
         weight = data.user_weight
         weighs = weight is not None and _takes_weights(self._scorer)
         options = {"sample_weight": weight} if weighs else {}
-        return float(self._scorer(fitted, data.samples, data.y, **options))
+        try:
+            return float(self._scorer(fitted, data.samples, data.y, **options))
+        except (AttributeError, TypeError, ValueError) as error:
+            if not isinstance(self.metric, str):
+                raise  # it is the user's own
+            raise ValueError(
+                f"validation_metric={self.metric!r} cannot score this network on "
+                f"these targets; use another one: {error}"
+            ) from error
 
 
 def _takes_weights(scorer):
