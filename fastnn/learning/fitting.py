@@ -10,10 +10,12 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .. import prediction
 from ..callbacks import Reporter
 from ..inputs.parameters import check_combinations
 from ..structure import initialization, weights
 from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
+from ..structure.network import for_kernels
 from . import fitted, lbfgs, randomness, validation
 from .preparation import check_parameters, prepare
 from .training import Trainer
@@ -305,6 +307,7 @@ def publish(estimator, trainer, measures):
     if history.best_theta is not None:
         theta = history.best_theta.copy()
     _check_finite(theta, estimator)
+    _check_outputs(theta, trainer.architecture, trainer.problem)
     shared = weights.Shared(theta, trainer.architecture)
     estimator.__dict__.update(
         {
@@ -324,6 +327,30 @@ def _check_finite(theta, estimator):
             f"learning rate {estimator.learning_rate_init:g}. The input data may "
             "contain large values and need to be preprocessed (for instance by "
             "StandardScaler), or learning_rate_init may be too large."
+        )
+
+
+# Outputs of larger weights may overflow; so may exp, whose losses read its argument.
+_LARGE_WEIGHT = 1e6
+_SAMPLED_ROWS = 64
+
+
+def _check_outputs(theta, architecture, problem):
+    """Raise if predictions are infinite though every loss was finite.
+
+    Only where that can be, since it takes a prediction of some rows.
+    """
+    if architecture.output != "exp" and np.abs(theta).max() < _LARGE_WEIGHT:
+        return
+    rows = slice(_SAMPLED_ROWS)
+    if problem.train is not None:
+        rows = problem.train[rows]
+    X = for_kernels(problem.X[rows])
+    if not np.isfinite(prediction.predict(theta, architecture, X, 1)).all():
+        raise ValueError(
+            "Solver produced weights whose predictions are non-finite. The input data "
+            "or the targets may contain large values and need to be preprocessed (for "
+            "instance by StandardScaler), or learning_rate_init may be too large."
         )
 
 
@@ -352,6 +379,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             "may contain large values and need to be preprocessed (for instance by "
             "StandardScaler)."
         )
+    _check_outputs(theta, architecture, problem)
     fitted.reset(estimator)
     weights.Shared(theta, architecture).publish(estimator)
     estimator.loss_, estimator.n_iter_ = loss, n_iter
