@@ -5,7 +5,9 @@ import inspect
 
 import numpy as np
 import pytest
+from helpers import ignore_convergence, make_data
 
+from fastnn import MLPClassifier
 from fastnn.learning import schedules
 from fastnn.learning.schedules import Plateau, factors
 
@@ -216,3 +218,17 @@ def test_a_copied_plateau_goes_on_alike():
     assert later
     assert cuts(twin, values[100:]) == later
     assert twin == plateau
+
+
+@ignore_convergence
+def test_a_power_of_a_narrow_type():
+    """A NumPy number of two bytes is 4.0, also where 20 to its power needs more."""
+    X, y = make_data("binary", n=400, p=3)
+    wide, narrow = (
+        MLPClassifier(
+            (3,), solver="sgd", learning_rate="invscaling", power_t=power, max_iter=2,
+            random_state=0,
+        ).fit(X, y)
+        for power in (4.0, np.int16(4))
+    )  # fmt: skip
+    assert wide.loss_curve_ == narrow.loss_curve_

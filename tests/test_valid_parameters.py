@@ -57,10 +57,9 @@ def check_warnings(caught):
 
 
 def check_sound(model, case):
-    """All that was learnt is finite, and so are predictions but of huge weights.
+    """All that was learnt is finite, and so are predictions.
 
-    A last step of a huge rate may leave weights whose products overflow: no loss has
-    seen them yet.
+    But for rows that were held out, which the fit does not look at in the end.
     """
     arrays = weights_of(model)
     for name in ("norm_scales_", "norm_shifts_", "norm_means_", "norm_variances_"):
@@ -68,11 +67,10 @@ def check_sound(model, case):
     assert all(np.isfinite(array).all() for array in arrays)
     assert np.isfinite(model.loss_)
     assert len(model.predict(case.X)) == case.X.shape[0]
-    if max(np.abs(array).max() for array in arrays) > 1e6:
+    huge = max(np.abs(array).max() for array in arrays) > 1e6
+    if model.early_stopping and (huge or model.out_activation_ == "exp"):
         return
-    exponential = model.out_activation_ == "exp"
-    assert not np.isnan(outputs(model, case.X)).any()
-    assert exponential or np.isfinite(outputs(model, case.X)).all()
+    assert np.isfinite(outputs(model, case.X)).all()
     if hasattr(model, "predict_proba"):
         proba = model.predict_proba(case.X)
         assert ((proba >= 0) & (proba <= 1)).all()

@@ -314,10 +314,8 @@ class Trainer:
         if not schedules.is_followed(estimator):
             schedule = "constant"
         if schedule == "invscaling":
-            state.rate = (
-                float(estimator.learning_rate_init)
-                / (history.t + 1) ** estimator.power_t
-            )
+            slowdown = float(history.t + 1) ** float(estimator.power_t)
+            state.rate = float(estimator.learning_rate_init) / slowdown
         if schedule == "plateau":
             self._watch_plateau()
         target = estimator.target_loss
