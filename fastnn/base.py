@@ -173,7 +173,9 @@ class BaseMLP(
         """Prepare the labels of a first `partial_fit`."""
         if self._is_regressor() or not _check_partial_fit_first_call(self, classes):
             return
-        multilabel = type_of_target(y).startswith("multilabel")
+        given = np.asarray(y) if isinstance(y, list) else y
+        with targets.comparable(given):
+            multilabel = type_of_target(y).startswith("multilabel")
         targets.fit_labels(self, y if multilabel else classes)
 
     def _outputs(self, X, raw=False):

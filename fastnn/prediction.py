@@ -23,6 +23,9 @@ FEW_ROWS = 3
 # small. Outputs do not depend on it.
 BLOCK_ROWS = (FEW_ROWS, 6, 96, 192)
 SHARED_ROWS = (384, 1536)  # by several workers
+# A kernel cannot be interrupted: work is handed to it in parts of this many
+# floating-point operations, some 50 ms for one slow core.
+_FLOPS_PER_CALL = 2e9
 _IN_ORDER = np.empty(0, np.int64)
 _NO_COLUMNS = np.empty(0, np.int32)
 # Memory that a thread keeps for its next predictions: numbers in an arena, and arenas.
@@ -117,8 +120,14 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     out = np.empty((n, ready.width), theta.dtype)
     rows = (*arrays, _IN_ORDER, out.reshape(-1), n)
     start = time.perf_counter() if n_workers < wanted else None
-    if n_workers == 1 or not ready.run_parallel(theta, rows):
-        ready.serial(ready.net, ready.arena, theta, *rows)
+    threads.enter()
+    try:
+        if n_workers == 1 and flops <= _FLOPS_PER_CALL:
+            ready.serial(ready.net, ready.arena, theta, *rows)
+        else:
+            ready.run_parts(theta, rows, flops)
+    finally:
+        threads.leave()
     if start is not None:
         threads.note_serial(time.perf_counter() - start)
     ready.is_busy = False
@@ -163,11 +172,11 @@ class _Ready:
         self.width = architecture.sizes[-1 if hidden is None else hidden + 1]
         self.is_busy = False
 
-    def run_parallel(self, theta, rows):
-        """Predict on threads if that is safe; return whether it was."""
+    def run_parts(self, theta, rows, flops):
+        """Predict many rows: on threads if that is safe, and with pauses."""
         layout.pack[self.dtype](self.net, self.arena, theta, self.net[at.P0])
-        arguments = (self.net, self.arena, *rows)
-        return _run_parallel(self.dtype, self.n_workers, arguments)
+        for part in _parts((self.net, self.arena, *rows), flops):
+            run(self.dtype, self.n_workers, part)
 
 
 def _suits_few(plan, hidden):
@@ -212,9 +221,13 @@ def outputs_of(network, rows, order, raw=False):
     output = int(net[at.OUTPUT])
     if raw:
         net[at.OUTPUT] = output_identity_address(dtype)
+    flops = 2.0 * network.n_params * n
     try:
-        run(dtype, int(net[at.N_WORKERS]), arguments)
+        threads.enter()
+        for part in _parts(arguments, flops):
+            run(dtype, int(net[at.N_WORKERS]), part)
     finally:
+        threads.leave()
         net[at.OUTPUT] = output
     return out
 
@@ -224,14 +237,37 @@ def output_identity_address(dtype):
     return OUTPUTS["identity"].forward.address(dtype)
 
 
+def _parts(arguments, flops):
+    """Return the arguments of several calls that together do the work of one.
+
+    arguments : tuple
+        The kernel's: (net, arena, numbers, columns, starts, order, out, n).
+    flops : float
+        Floating-point operations of all rows.
+    """
+    net, arena, numbers, columns, starts, order, out, n = arguments
+    if flops <= _FLOPS_PER_CALL:
+        return [arguments]
+    block = int(net[at.BLOCK])
+    size = block * max(1, int(_FLOPS_PER_CALL / (flops / n) / block))
+    width, parts = out.size // n, []
+    for first in range(0, n, size):
+        stop = min(first + size, n)
+        rows = numbers, columns, starts
+        if not order.size:  # the rows as they are: X, too, is cut
+            if net[at.SPARSE]:
+                rows = numbers, columns, starts[first : stop + 1]
+            else:
+                rows = numbers[first * starts[0] : stop * starts[0]], columns, starts
+        values = out[first * width : stop * width]
+        parts.append((net, arena, *rows, order[first:stop], values, stop - first))
+    return parts
+
+
 def run(dtype, n_workers, arguments):
     """Call the kernel, on threads if there are several and that is safe."""
-    if not _run_parallel(dtype, n_workers, arguments):
-        training.predict_serial[dtype](*arguments)
-
-
-def _run_parallel(dtype, n_workers, arguments):
-    """Predict on threads if there are several and that is safe; return whether so."""
-    if n_workers == 1 or not threads.can_start():
-        return False
-    return threads.run_parallel(training.predict_parallel[dtype], n_workers, arguments)
+    if n_workers > 1 and threads.can_start():
+        kernel = training.predict_parallel[dtype]
+        if threads.run_parallel(kernel, n_workers, arguments):
+            return
+    training.predict_serial[dtype](*arguments)

@@ -9,6 +9,7 @@ wherever threads are unsafe, and nobody notices:
   the layer would abort the process.
 """
 
+import atexit
 import contextlib
 import contextvars
 import ctypes
@@ -31,7 +32,7 @@ FLOPS_TO_START = 1e10
 goes_on: contextvars.ContextVar = contextvars.ContextVar("goes_on", default=None)
 
 _unsafe_after_fork = False
-_is_missing = False  # the threading layer that was asked for
+_is_missing = False  # the threading layer that was asked for, or every one
 _serial_seconds = 0.0  # of work, in all fits so far, that threads could have shared
 _next_trial = 0.0  # when a new fit may try threads
 # Whether threads won the last trial; until when that is taken for granted; and the
@@ -40,15 +41,67 @@ _has_won, _trusted_until, _trusted_rate = False, 0.0, 0.0
 _one_at_a_time = threading.Lock()
 
 
+# Threads of Python inside a kernel, but for the main one; when others came out of
+# one; those that wait for the end; and whether Python ends.
+_in_kernels: set = set()
+_came_out: dict = {}
+_waiting: set = set()
+_main = threading.main_thread().ident
+_is_ending = False
+
+
 def _after_fork():
-    global _unsafe_after_fork, _one_at_a_time
+    global _unsafe_after_fork, _one_at_a_time, _main
     _one_at_a_time = threading.Lock()
+    _in_kernels.clear()
+    _came_out.clear()
+    _main = threading.main_thread().ident
     with contextlib.suppress(ValueError):  # no layer was started before the fork
         _unsafe_after_fork |= numba.threading_layer() == "omp"
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register
+def _end():
+    """Wait until no other thread is inside a kernel: some tens of milliseconds.
+
+    Where Python ends while a daemon thread is in one, it ends the thread when that
+    wants to go on in Python, in the middle of Numba's own code, and that would abort
+    the process.
+    """
+    global _is_ending
+    _is_ending, begin = True, time.monotonic()
+    busy = {thread for thread, when in _came_out.items() if begin - when < 1.0}
+    while _in_kernels and time.monotonic() < begin + 2.0:
+        time.sleep(0.001)
+    # Some may be in short ones that do not call `enter`, and come to one that does.
+    while busy - _waiting and time.monotonic() < begin + 2.0:
+        busy &= {thread.ident for thread in threading.enumerate()}
+        time.sleep(0.001)
+
+
+def enter():
+    """Note that this thread goes into a kernel; `leave` must follow."""
+    thread = threading.get_ident()
+    if thread == _main:
+        return
+    if _is_ending and threading.current_thread().daemon:
+        _waiting.add(thread)
+        time.sleep(10.0)  # Python ends meanwhile
+    _in_kernels.add(thread)
+
+
+def leave():
+    """Note that this thread has come out of a kernel."""
+    thread = threading.get_ident()
+    if thread != _main:
+        _in_kernels.discard(thread)
+        if len(_came_out) > 1000:  # of threads that ended long ago
+            _came_out.clear()
+        _came_out[thread] = time.monotonic()
 
 
 def check_interrupt():
@@ -222,18 +275,23 @@ def run_parallel(kernel, n_workers, arguments):
     before = numba.get_num_threads()
     numba.set_num_threads(min(n_workers, numba.config.NUMBA_NUM_THREADS))
     try:
-        if numba.threading_layer() != "workqueue":
-            kernel(*arguments)
-            return True
-        if not _one_at_a_time.acquire(blocking=False):
-            return False
-        try:
-            kernel(*arguments)
-        finally:
-            _one_at_a_time.release()
-        return True
+        return _run_alone(kernel, arguments)
     finally:
         numba.set_num_threads(before)
+
+
+def _run_alone(kernel, arguments):
+    """Call a kernel, if need be unless another one runs; return whether it ran."""
+    if numba.threading_layer() != "workqueue":
+        kernel(*arguments)
+        return True
+    if not _one_at_a_time.acquire(blocking=False):
+        return False
+    try:
+        kernel(*arguments)
+    finally:
+        _one_at_a_time.release()
+    return True
 
 
 @functools.cache
@@ -265,7 +323,7 @@ def can_start():
         _load_tbb()
     try:
         numba.get_num_threads()
-    except ValueError:
+    except (ValueError, ImportError):
         _is_missing = True
     except RuntimeError:  # another library has changed NUMBA_NUM_THREADS
         return False

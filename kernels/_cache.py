@@ -31,7 +31,10 @@ def _user_folder():
 
 def _key():
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    if not sources:  # imported from an archive, or without sources
+        raise OSError("the sources of the kernels are not files that can be read")
+    for source in sources:
         digest.update(source.name.encode())
         digest.update(source.read_bytes())
     versions = (numba.__version__, llvmlite.__version__, sys.version, _host.describe())
@@ -47,6 +50,16 @@ def _is_private(folder):
     return status.st_uid == os.geteuid() and not status.st_mode & others_write
 
 
+def make_private(folder):
+    """Make a folder that only the user can write to, or raise OSError.
+
+    A cached file is code that will be run, wherever below the folder it lies.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not _is_private(folder):
+        raise PermissionError(f"{folder} can be written by other users")
+
+
 def find_folder():
     """Return the cache folder and None, or None and the reason it is not used."""
     try:
@@ -55,10 +68,7 @@ def find_folder():
         folder = root / _key()
         root.parent.mkdir(parents=True, exist_ok=True)
         for place in (root, folder):  # the mode of `parents` would be the umask's
-            place.mkdir(mode=0o700, exist_ok=True)
-        for place in (root, folder):
-            if not _is_private(place):
-                return None, f"{place} can be written by other users"
+            make_private(place)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink(missing_ok=True)

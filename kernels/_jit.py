@@ -13,7 +13,9 @@ activation, loss and solver that a network might use. As it is, the first fit
 compiles what it uses and nothing else, each piece once.
 """
 
+import _thread
 import contextlib
+import contextvars
 import os
 import threading
 import weakref
@@ -219,7 +221,7 @@ class Unit:
             with _LOCK:
                 compiled = self._compiled.get(dtype)
                 if compiled is None:
-                    compiled = _compile(self, dtype)
+                    compiled = _shielded(lambda: _compile(self, dtype))
                     self._compiled[dtype] = compiled
         return compiled
 
@@ -227,6 +229,52 @@ class Unit:
 def unit(interface, parallel=False):
     """Decorate a function as a unit of the given interface."""
     return lambda function: Unit(function, interface, parallel)
+
+
+def _shielded(work):
+    """Return what `work` returns, done where Ctrl-C does not reach.
+
+    An interrupt while Numba builds its tables would leave them half built, and no
+    later compilation in the process would work; and Python drops an interrupt that
+    comes up in a finaliser. So another thread compiles, and the main thread, which
+    gets the interrupts, waits for it and raises them afterwards.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    outcome, done, only = [], threading.Event(), threading.Lock()
+    context, interrupt = contextvars.copy_context(), None
+
+    def run():  # pragma: no cover (coverage does not see threads of `_thread`)
+        if not only.acquire(blocking=False):  # an interrupt had it started twice
+            return
+        try:
+            outcome.append((context.run(work), None))
+        except BaseException as error:
+            outcome.append((None, error))
+        done.set()
+
+    while not done.is_set():
+        try:
+            if not only.locked() and not _start_thread(run):
+                return work()
+            done.wait()
+        except BaseException as error:  # of a signal handler
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def _start_thread(run):
+    """Return whether there could be another thread: not so when Python ends."""
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError:
+        return False
+    return True
 
 
 def _compile(piece, dtype):
@@ -284,7 +332,9 @@ def _compile_cached(function, signature, options, dtype):
     """
     dispatcher = numba.njit(**options)(function)
     if not _host.JIT_DISABLED:  # pragma: no cover
-        dispatcher._cache = _cache_in(CACHE_FOLDER / dtype.name, function)
+        folder = CACHE_FOLDER / dtype.name
+        _cache.make_private(folder)
+        dispatcher._cache = _cache_in(folder, function)
         dispatcher.compile(signature.args)
         dispatcher.disable_compile()
     return dispatcher

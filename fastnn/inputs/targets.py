@@ -1,5 +1,7 @@
 """Targets as the kernels read them, and network outputs as users read them."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
@@ -11,6 +13,21 @@ def fit_labels(estimator, y):
     """Learn the classes of y: set `_label_binarizer` and `classes_`."""
     estimator._label_binarizer = LabelBinarizer().fit(y)
     estimator.classes_ = estimator._label_binarizer.classes_
+
+
+@contextmanager
+def comparable(y):
+    """Say what is wrong with labels that cannot be put in order: some are missing."""
+    try:
+        yield
+    except TypeError as error:
+        if np.asarray(y).dtype.kind != "O":
+            raise
+        raise ValueError(
+            "Input y has labels that cannot be compared with each other: None for a "
+            f"missing one, or words among numbers ({error}). Leave out such rows, or "
+            "make all labels of one type."
+        ) from error
 
 
 def check_labels(estimator, y, incremental):
@@ -103,6 +120,8 @@ def _encode_values(objective, y, dtype):
     """Return the target matrix of regression, or raise if the loss has no such y."""
     with np.errstate(over="ignore"):
         Y = np.ascontiguousarray(y, dtype).reshape(len(y), -1)
+    if np.isnan(Y).any():  # scikit-learn makes them of None
+        raise ValueError("Input y contains NaN or None; leave out such rows.")
     if not np.isfinite(Y).all():
         raise ValueError(
             f"Input y contains a value too large for dtype={dtype.name!r}; scale the "
@@ -140,6 +159,12 @@ def threshold_of(output):
 
 def decode_labels(estimator, outputs):
     """Return the labels of outputs, an (n, k) array."""
+    total = outputs.sum()
+    if np.isnan(total) and np.isnan(outputs).any():  # cheaper than a look at each
+        raise ValueError(
+            "An output of the network is not a number, so there is no label: its "
+            "weights are not finite, or X has values so large that they overflow."
+        )
     binarizer = estimator._label_binarizer
     threshold = threshold_of(estimator.out_activation_)
     if binarizer.y_type_.startswith("multilabel"):

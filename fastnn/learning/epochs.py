@@ -52,9 +52,14 @@ class EpochKernel:
         n = min(most, self.blocks_per_call, self.n_blocks - self._first)
         arguments = (*self._arguments, self._first, self._first + n)
         threaded = threaded and threads.can_start()
-        if not (threaded and self._team.run(self._team.parallel(), arguments)):
-            threaded = False
-            self._serial(*arguments)
+        parallel = self._team.parallel() if threaded else None
+        threads.enter()
+        try:
+            if not (threaded and self._team.run(parallel, arguments)):
+                threaded = False
+                self._serial(*arguments)
+        finally:
+            threads.leave()
         return n, threaded
 
 
@@ -86,7 +91,8 @@ class _Team:
 
     def _warm(self):
         """Have the workers meet without any work."""
-        self.run(self.parallel(), (*self.data, 0, 0))
+        if threads.can_start():
+            self.run(self.parallel(), (*self.data, 0, 0))
 
 
 class SlicedCalls:
@@ -206,10 +212,14 @@ class WholeCalls:
         if threaded:
             self._team.parallel()
             net[at.TRAIN] = team.train_parallel.address(self.network.dtype)
-            threaded = self._team.run(kernel, self._arguments)
-        if not threaded:
-            net[at.TRAIN] = net[at.TRAIN_SERIAL]
-            kernel(*self._arguments)
+        threads.enter()
+        try:
+            threaded = threaded and self._team.run(kernel, self._arguments)
+            if not threaded:
+                net[at.TRAIN] = net[at.TRAIN_SERIAL]
+                kernel(*self._arguments)
+        finally:
+            threads.leave()
         return int(log[epochs.DONE]) * self.n_blocks, threaded
 
     def losses(self):

@@ -106,10 +106,11 @@ def prepare(
     y = targets.flat(y)
     if not estimator._is_regressor():
         known = hasattr(estimator, "classes_")
-        if known and (estimator.warm_start or incremental):
-            targets.check_labels(estimator, y, incremental)
-        else:
-            targets.fit_labels(estimator, y)
+        with targets.comparable(y):
+            if known and (estimator.warm_start or incremental):
+                targets.check_labels(estimator, y, incremental)
+            else:
+                targets.fit_labels(estimator, y)
     kind = targets.kind_of(estimator)
     objective = resolve(estimator, kind, targets.n_targets_of(estimator, y))
     Y = targets.encode(estimator, objective, y, X.dtype)

@@ -1,0 +1,106 @@
+"""Compilation that Ctrl-C cannot cut short, and folders that it may use."""
+
+import sys
+import threading
+import time
+
+import pytest
+from fastnn.kernels import _cache, _jit
+
+
+def test_what_is_returned_and_raised():
+    """By a thread of its own; in other threads than the main one, right there."""
+    places = []
+
+    def work():
+        places.append(threading.current_thread())
+        return "made"
+
+    assert _jit._shielded(work) == "made"
+    assert places[0] is not threading.main_thread()
+    worker = threading.Thread(target=lambda: places.append(_jit._shielded(work)))
+    worker.start()
+    worker.join()
+    assert places[1:] == [worker, "made"]
+
+    def fail():
+        raise ZeroDivisionError("why")
+
+    with pytest.raises(ZeroDivisionError, match="why"):
+        _jit._shielded(fail)
+
+
+class Interrupted(threading.Event):
+    """An event whose first waits are interrupted."""
+
+    left = 2
+
+    def wait(self, timeout=None):
+        if self.left:
+            self.left -= 1
+            raise KeyboardInterrupt
+        return super().wait(timeout)
+
+
+def test_an_interrupt_waits_for_the_end(monkeypatch):
+    """It is raised, once the work is done; and the work is done once."""
+    done = []
+
+    def work():
+        time.sleep(0.05)
+        done.append(1)
+
+    class Threading:
+        Event, Lock = Interrupted, threading.Lock
+        current_thread = staticmethod(threading.current_thread)
+        main_thread = staticmethod(threading.main_thread)
+
+    monkeypatch.setattr(_jit, "threading", Threading)
+    with pytest.raises(KeyboardInterrupt):
+        _jit._shielded(work)
+    time.sleep(0.1)  # for a second thread, if there were one
+    assert done == [1]
+
+
+def test_an_interrupt_that_starts_it_twice(monkeypatch):
+    """Between the start of the thread and its first step."""
+    start, done = _jit._start_thread, []
+
+    def twice(run):
+        start(run)
+        return start(run)
+
+    monkeypatch.setattr(_jit, "_start_thread", twice)
+    _jit._shielded(lambda: (time.sleep(0.05), done.append(1)))
+    time.sleep(0.1)
+    assert done == [1]
+
+
+def test_without_another_thread(monkeypatch):
+    """As at the end of the process: the work is done all the same."""
+
+    def refuse(*arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_jit._thread, "start_new_thread", refuse)
+    assert _jit._shielded(threading.current_thread) is threading.main_thread()
+
+
+def test_no_folder_without_sources(tmp_path, monkeypatch):
+    """As in an archive: versions could not be told apart."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(_cache, "__file__", str(tmp_path / "lib.zip" / "_cache.py"))
+    folder, problem = _cache.find_folder()
+    assert folder is None
+    assert "sources" in problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs modes of files")
+def test_a_private_folder(tmp_path):
+    _cache.make_private(tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    _cache.make_private(tmp_path / "new")
+    (tmp_path / "new").chmod(0o770)
+    with pytest.raises(PermissionError, match="other users"):
+        _cache.make_private(tmp_path / "new")
