@@ -112,7 +112,7 @@ def set_hyper(network, estimator, objective):
     hyper[at.EPSILON] = estimator.epsilon
     hyper[at.TINY] = np.finfo(network.dtype).tiny * 8
     hyper[at.POWER_1] = hyper[at.POWER_2] = hyper[at.POWER_MU] = 1.0
-    hyper[at.LOSS_SCALE] = _loss_scale(estimator, objective)
+    hyper[at.LOSS_SCALE] = loss_scale(estimator, objective)
     hyper[at.COUNT_BY_WEIGHT] = estimator._continues
     if network.net[at.WEIGHT_PHASES] == 1:
         hyper[at.ALPHA] = hyper[at.L2] = estimator.alpha
@@ -127,7 +127,7 @@ def set_hyper(network, estimator, objective):
     hyper[at.AVERAGE_DECAY] = estimator.ema_decay or 0.0
 
 
-def _loss_scale(estimator, objective):
+def loss_scale(estimator, objective):
     """Return 1 / outputs where scikit-learn reports a mean over outputs, else 1.
 
     Its gradient is that of the sum; the estimators that only have to agree with

@@ -88,29 +88,13 @@ def prepare(
     if not first:
         dtype = weights.read(estimator)[0].dtype
     if subset is None:
-        check_places(X)
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=estimator._is_regressor(),
-            dtype=dtype,
-            order="C",
-            reset=first,
-        )
+        X, y = _validate(estimator, X, y, dtype, first)
     else:
         X, y = subset.validate(estimator, X, y, dtype)
     options.check_range(estimator, X.dtype)
     y = targets.flat(y)
     if not estimator._is_regressor():
-        known = hasattr(estimator, "classes_")
-        with targets.comparable(y):
-            if known and (estimator.warm_start or incremental):
-                targets.check_labels(estimator, y, incremental)
-            else:
-                targets.fit_labels(estimator, y)
+        _learn_labels(estimator, y, incremental)
     kind = targets.kind_of(estimator)
     objective = resolve(estimator, kind, targets.n_targets_of(estimator, y))
     Y = targets.encode(estimator, objective, y, X.dtype)
@@ -133,6 +117,32 @@ def prepare(
             estimator, objective, problem.rows, of_class, *held_out
         )
     return problem, architecture, objective, first
+
+
+def _validate(estimator, X, y, dtype, first):
+    """Return X and y as arrays, or X in CSR format, or raise."""
+    check_places(X)
+    return validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=estimator._is_regressor(),
+        dtype=dtype,
+        order="C",
+        reset=first,
+    )
+
+
+def _learn_labels(estimator, y, incremental):
+    """Take over y's labels, or check them against those that are known."""
+    known = hasattr(estimator, "classes_")
+    with targets.comparable(y):
+        if known and (estimator.warm_start or incremental):
+            targets.check_labels(estimator, y, incremental)
+        else:
+            targets.fit_labels(estimator, y)
 
 
 def _check_shapes(estimator, architecture):

@@ -12,7 +12,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
-from ..inputs import targets
+from ..inputs import options, targets
 from ..prediction import outputs_of
 from ..structure import weights
 
@@ -186,6 +186,8 @@ class Validator:
     def __call__(self, network, theta):
         """Return the loss, without penalties, and the score: the higher the better.
 
+        Like the training loss, it is a mean over outputs where scikit-learn has one.
+
         theta : callable
             Returns the parameters as they are now.
         """
@@ -194,6 +196,7 @@ class Validator:
         losses = network.evaluate(Z, data.Y)
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(np.average(losses.astype(np.float64), weights=data.weight))
+        loss *= options.loss_scale(self.estimator, self.objective)
         if self.metric == "loss":
             return loss, -loss
         if self._scorer is None:

@@ -1,0 +1,125 @@
+"""What all displays share of matplotlib, which is imported when something is drawn."""
+
+from typing import Any
+
+import numpy as np
+
+# M. Okabe and K. Ito, "Color universal design", 2008: told apart by readers with any
+# common colour blindness. Their yellow is left out, which is too pale for lines.
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
+OKABE_ITO = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+SMALL = 8  # points: the smallest letters that a picture of 6 by 4 inches is read at
+
+
+def pyplot(caller):
+    """Return `matplotlib.pyplot`, or raise an error that says how to install it."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} requires matplotlib. You can install it with "
+            "`pip install numba-fastnn[plot]`."
+        ) from error
+    return matplotlib.pyplot
+
+
+def axes_for(ax, caller, figsize=(6, 4)):
+    """Return the axes to draw on: those given, or new ones of a figure of their own."""
+    plt = pyplot(caller)
+    if ax is None:
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    return ax
+
+
+def panels_for(ax, caller, n_rows, n_columns, figsize, **options):
+    """Return an array of axes, (n_rows, n_columns).
+
+    ax : Axes, array of Axes or None
+        An Axes is cut into panels; an array is taken as it is; None makes a figure.
+    options : dict
+        `sharex` and `sharey`, as `subplots` has them.
+    """
+    plt = pyplot(caller)
+    n = n_rows * n_columns
+    if ax is None:
+        _, axes = plt.subplots(
+            n_rows,
+            n_columns,
+            figsize=figsize,
+            layout="constrained",
+            squeeze=False,
+            **options,
+        )
+        return axes
+    if not isinstance(ax, plt.Axes):
+        axes = np.asarray(ax, dtype=object)
+        if axes.size != n:
+            raise ValueError(
+                f"ax has {axes.size} axes, but {caller} draws {n} panels. Pass that "
+                "many, a single one, which is cut into panels, or None."
+            )
+        return axes.reshape(n_rows, n_columns)
+    if ax.get_subplotspec() is None:
+        raise ValueError(
+            f"ax was placed by hand and cannot be cut into the {n} panels that "
+            f"{caller} draws. Make it by plt.subplots, or pass an array of axes."
+        )
+    ax.set_axis_off()
+    grid = ax.get_subplotspec().subgridspec(n_rows, n_columns)
+    return grid.subplots(squeeze=False, **options)
+
+
+def colors_of(n, ordered=False):
+    """Return n colours: Okabe and Ito's, or a stretch of viridis if order matters.
+
+    Its yellow end is left out, which is too pale for lines.
+    """
+    if n <= len(OKABE_ITO) and not ordered:
+        return list(OKABE_ITO[:n])
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0, 0.9, n)))
+
+
+def suits_log(values, factor=30.0):
+    """Return whether numbers are best drawn on a logarithmic axis.
+
+    They must be positive and spread over more than `factor`: about three doublings
+    above what a linear axis shows with two digits.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return bool(
+        values.size and values.min() > 0 and values.max() / values.min() > factor
+    )
+
+
+def legend_beside(ax, **options):
+    """Put a legend to the right of an axes, where it hides nothing; return it."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
+    fonts = {"fontsize": "small", "title_fontsize": "small"}
+    return ax.legend(**{**place, **fonts, **options})
+
+
+def ceiling_of(losses, usual):
+    """Return where an axis of losses should end, or None where all may be seen.
+
+    A network that all but diverges would press the others into one line.
+
+    losses : ndarray
+    usual : float
+        About the loss of an untrained network.
+    """
+    losses = losses[np.isfinite(losses)]
+    far = losses.size and usual > 0 and losses.max() > 10 * usual
+    return 1.5 * usual if far else None
+
+
+def number(value):
+    """Return a parameter's value as short text."""
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,198 @@
+"""`GradientFlowDisplay`: gradients, updates and activations of layers over epochs."""
+
+import numpy as np
+
+from ._matplotlib import LINE_STYLES, colors_of, legend_beside, panels_for
+from .training_statistics import training_statistics
+
+# A mini-batch should change weights by about a thousandth of their size (A. Karpathy,
+# lecture notes of CS231n, "Ratio of weights:updates"). The band is half a power of ten
+# to either side.
+HEALTHY_RATIO = 1e-3
+_MOST_SPREADS = 4  # more bands over each other show nothing
+RATIO_BAND = (HEALTHY_RATIO / 10**0.5, HEALTHY_RATIO * 10**0.5)
+
+
+class GradientFlowDisplay:
+    """Four panels over epochs, with a line per layer.
+
+    The gradient's norm; the solver's next step over the weights, with the band around
+    a thousandth; the activations' mean and spread; the share of units that are dead,
+    or saturated.
+
+    Use `from_estimator` or `from_statistics` to make one.
+
+    Parameters
+    ----------
+    statistics : TrainingStatistics
+
+    Attributes
+    ----------
+    statistics : TrainingStatistics
+    ax_ : matplotlib Axes
+        The first panel.
+    axes_ : ndarray of matplotlib Axes, (2, 2)
+    figure_ : matplotlib Figure
+    lines_ : dict of {(quantity, layer): Line2D}
+        Quantities are "gradient_norm", "update_ratio", "activation_mean",
+        "dead_share" and "saturated_share", layers as in `statistics.layers`.
+    spreads_ : dict of {layer: PolyCollection}
+        One standard deviation of the activations to either side of their mean, for
+        up to four hidden layers.
+    band_ : Polygon
+        The band of the update's ratio.
+    legend_ : Legend
+    """
+
+    def __init__(self, *, statistics):
+        self.statistics = statistics
+
+    @classmethod
+    def from_statistics(cls, statistics, *, ax=None, plot=True):
+        """Show statistics that are there already.
+
+        Parameters
+        ----------
+        statistics : TrainingStatistics
+            As `training_statistics` returns them.
+        ax : matplotlib Axes or array of four, default=None
+            An Axes is cut into four; None makes a figure.
+        plot : bool, default=True
+            Whether to draw; if not, matplotlib is not needed.
+
+        Returns
+        -------
+        GradientFlowDisplay
+        """
+        display = cls(statistics=statistics)
+        return display.plot(ax=ax) if plot else display
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None, plot=True, **options):
+        """Train a clone, record its statistics and show them.
+
+        Parameters
+        ----------
+        estimator, X, y
+            As for `training_statistics`, which also says what it costs.
+        ax, plot
+            As for `from_statistics`.
+        **options : dict
+            What else `training_statistics` takes, such as `n_epochs`.
+
+        Returns
+        -------
+        GradientFlowDisplay
+        """
+        statistics = training_statistics(estimator, X, y, **options)
+        return cls.from_statistics(statistics, ax=ax, plot=plot)
+
+    def plot(self, ax=None):
+        """Draw the four panels.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array of four, default=None
+            An Axes is cut into four; None makes a figure.
+
+        Returns
+        -------
+        self : GradientFlowDisplay
+        """
+        caller = f"{type(self).__name__}.plot"
+        self.axes_ = panels_for(ax, caller, 2, 2, (8, 5.4), sharex=True)
+        self.ax_, self.figure_ = self.axes_[0, 0], self.axes_[0, 0].figure
+        self.lines_, self.spreads_ = {}, {}
+        layers = self.statistics.layers
+        self._styles = {
+            layer: {"color": color, "linestyle": LINE_STYLES[i % len(LINE_STYLES)]}
+            for i, (layer, color) in enumerate(
+                zip(layers, colors_of(len(layers)), strict=True)
+            )
+        }
+        gradients, ratios, activations, shares = self.axes_.flat
+        self._draw(gradients, "gradient_norm")
+        self._draw(ratios, "update_ratio")
+        self.band_ = ratios.axhspan(*RATIO_BAND, color="0.85", zorder=0)
+        self._draw_activations(activations)
+        self._draw_shares(shares)
+        for axis, title in (
+            (gradients, "gradient norm"),
+            (ratios, "step / weights, grey: 0.001"),
+            (activations, "activations: mean ± std"),
+            (shares, "share dead (o), saturated (x)"),
+        ):
+            axis.set_title(title, fontsize="small")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        for axis in self.axes_[1]:
+            axis.set_xlabel("epoch")
+        for axis in (gradients, ratios):
+            self._scale(axis)
+        self._legend(layers)
+        return self
+
+    def _draw(self, ax, name, **options):
+        """Draw a line per layer."""
+        values = getattr(self.statistics, name)
+        for column, layer in zip(values.T, self.statistics.layers, strict=False):
+            if not np.isfinite(column).any():
+                continue
+            (self.lines_[name, layer],) = ax.plot(
+                self.statistics.epochs,
+                column,
+                label=layer,
+                **{**self._styles[layer], **options},
+            )
+
+    def _draw_activations(self, ax):
+        statistics = self.statistics
+        self._draw(ax, "activation_mean")
+        if len(statistics.layers) - 1 > _MOST_SPREADS:
+            return
+        for i, layer in enumerate(statistics.layers[:-1]):
+            mean, std = (
+                statistics.activation_mean[:, i],
+                statistics.activation_std[:, i],
+            )
+            self.spreads_[layer] = ax.fill_between(
+                statistics.epochs,
+                mean - std,
+                mean + std,
+                color=self._styles[layer]["color"],
+                alpha=0.15,
+                linewidth=0,
+            )
+
+    def _draw_shares(self, ax):
+        every = max(1, len(self.statistics.epochs) // 12)
+        for name, marker in (("dead_share", "o"), ("saturated_share", "x")):
+            self._draw(ax, name, marker=marker, markersize=4, markevery=every)
+        ax.set_ylim(-0.05, 1.05)
+        if not ax.lines:
+            ax.text(
+                0.5,
+                0.5,
+                "these activations are never off\nand do not saturate",
+                ha="center",
+                va="center",
+                transform=ax.transAxes,
+                fontsize="small",
+            )
+
+    def _scale(self, ax):
+        """Set a logarithmic axis, unless there is nothing positive to show."""
+        if not any((line.get_ydata() > 0).any() for line in ax.lines):
+            return
+        from matplotlib.ticker import NullFormatter
+
+        ax.set_yscale("log")
+        low, high = np.log10(ax.get_ylim())
+        if np.floor(high) >= np.ceil(low):  # a power of ten says enough
+            ax.yaxis.set_minor_formatter(NullFormatter())
+
+    def _legend(self, layers):
+        """Name the layers in order, beside the panels."""
+        from matplotlib.lines import Line2D
+
+        handles = [Line2D([], [], label=name, **self._styles[name]) for name in layers]
+        self.legend_ = legend_beside(self.axes_[0, 1], handles=handles, title="layer")
