@@ -3,8 +3,6 @@
 theta = [W0 | W1 | ... | b0 | b1 | ... | others], see `architecture`.
 """
 
-import operator
-
 import numpy as np
 
 
@@ -68,12 +66,16 @@ class Shared:
 
     def is_current(self, estimator):
         """Return whether the estimator's lists still hold these views."""
-        for name, entries in self.lists.items():
-            now = estimator.__dict__.get(name)
-            if type(now) is not list or len(now) != len(entries):
-                return False
-            if not all(map(operator.is_, now, entries)):
-                return False
+        attributes = estimator.__dict__
+        try:
+            for name, entries in self.lists.items():
+                now = attributes.get(name)
+                # Lists look for the same objects first, in C. Another array has no
+                # single truth, or has one number, and then that is what counts.
+                if type(now) is not list or now != entries:
+                    return False
+        except (ValueError, DeprecationWarning):  # of arrays that are not the same
+            return False
         return True
 
 
