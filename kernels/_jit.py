@@ -277,6 +277,16 @@ def _start_thread(run):
     return True
 
 
+# Called, if somebody has set it, when a kernel has to be compiled and not just loaded.
+TELL: contextvars.ContextVar = contextvars.ContextVar("tell", default=None)
+
+
+def _tell():
+    say = TELL.get()
+    if say is not None:
+        say()
+
+
 def _compile(piece, dtype):
     arguments = piece.interface.arguments(numba.from_dtype(dtype))
     options = dict(OPTIONS, fastmath=FASTMATH)
@@ -296,6 +306,7 @@ def _compile(piece, dtype):
                 _delete_cached(piece.function, dtype)
             else:
                 _forget_cache(error)
+    _tell()
     try:
         return numba.njit(signature, **options)(piece.function)
     except RuntimeError as error:
@@ -374,10 +385,14 @@ def _cache_in(folder, function):  # pragma: llvm only
             # a process's first fit, and of no use to code that is compiled already,
             # which needs the runtime's symbols alone.
             if not _LOADS_ALONE:
-                return super().load_overload(sig, target_context)
-            rtsys.initialize(target_context)
-            with self._guard_against_spurious_io_errors():
-                return self._load_overload(sig, target_context)
+                found = super().load_overload(sig, target_context)
+            else:
+                rtsys.initialize(target_context)
+                with self._guard_against_spurious_io_errors():
+                    found = self._load_overload(sig, target_context)
+            if found is None:
+                _tell()
+            return found
 
     return Cache(function)
 

@@ -192,3 +192,25 @@ def test_compiling_is_not_work_that_threads_could_share(monkeypatch):
         model = fastnn.MLPRegressor((9,), batch_size=20, max_iter=2, n_threads=2)
         model.fit(X, y)
         assert 0 < threads._serial_seconds < 0.25, "half a second was a compiler's"
+
+
+def test_a_fit_says_that_it_compiles(tmp_path):
+    """Once, if it is to say anything, and not if the kernels are there already."""
+    code = """
+    import json, sys, warnings
+    import numpy as np
+    from fastnn import MLPRegressor
+    warnings.simplefilter("ignore")
+    sys.stderr = open(sys.argv[1], "a+")
+    X = np.arange(20.0).reshape(10, 2)
+    for verbose in (False, True):
+        model = MLPRegressor((2,), max_iter=1, solver="sgd", verbose=verbose)
+        model.set_params(activation="tanh" if verbose else "relu").fit(X, X[:, 0])
+    sys.stderr.seek(0)
+    print(json.dumps(sys.stderr.read().count("Compiling kernels")))
+    """
+    told = [  # of both processes together: the file goes on
+        run_python(code, args=(tmp_path / "errors",), NUMBA_CACHE_DIR=str(tmp_path))
+        for _ in range(2)
+    ]
+    assert told == [1, 1]

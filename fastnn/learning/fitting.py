@@ -4,6 +4,7 @@ validate -> initial weights -> solver -> publish
 """
 
 import copy
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from sklearn.utils import check_random_state
 from .. import prediction
 from ..callbacks import Reporter
 from ..inputs.parameters import check_combinations
+from ..kernels import _jit
 from ..structure import initialization, weights
 from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
 from ..structure.network import for_kernels
@@ -65,7 +67,7 @@ def fit(
     """Fit for one call of `fit` or `partial_fit`."""
     check_parameters(estimator)
     check_combinations(estimator)
-    with transaction(estimator):
+    with transaction(estimator), _telling(estimator):
         if incremental and estimator.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if held_out[0] is not None and estimator.solver == "lbfgs":
@@ -86,6 +88,27 @@ def fit(
             _fit_stochastic(
                 estimator, problem, architecture, objective, reporter, incremental
             )
+
+
+@contextmanager
+def _telling(estimator):
+    """Say, if the estimator is to say anything, why a first fit takes its time."""
+    told = []
+
+    def tell():
+        if not told:
+            told.append(True)
+            print(
+                "Compiling kernels, once; `python -m fastnn warmup` does it ahead.",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    token = _jit.TELL.set(tell if estimator.verbose else None)
+    try:
+        yield
+    finally:
+        _jit.TELL.reset(token)
 
 
 def _begin(estimator, X, y, sample_weight, incremental, held_out, subset=None):
