@@ -128,12 +128,12 @@ def outputs(estimator, X, n_samples, random_state):
     network.set_parameters(theta)
     network.net[at.SEED] = seed
     out = np.empty((n_samples, rows.n, architecture.sizes[-1]), theta.dtype)
-    order = np.empty(0, np.int64)
+    order = np.arange(rows.n, dtype=np.int64)  # masks go by it, in whichever part
     for sample in range(n_samples):
         network.net[at.EPOCH] = sample  # masks of one sample are not those of another
         target = out[sample].reshape(-1)
         arguments = (network.net, network.arena, *rows.arrays, order, target, rows.n)
-        prediction.run(theta.dtype, n_workers, arguments)
+        prediction.run_all(theta.dtype, n_workers, arguments, flops)
     return out
 
 

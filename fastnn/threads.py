@@ -74,7 +74,8 @@ def _end():
     """
     global _is_ending
     _is_ending, begin = True, time.monotonic()
-    busy = {thread for thread, when in _came_out.items() if begin - when < 1.0}
+    came_out = _came_out.copy()  # others go on to write to it
+    busy = {thread for thread, when in came_out.items() if begin - when < 1.0}
     while _in_kernels and time.monotonic() < begin + 2.0:
         time.sleep(0.001)
     # Some may be in short ones that do not call `enter`, and come to one that does.

@@ -218,11 +218,19 @@ class Unit:
     def _get(self, dtype):
         compiled = self._compiled.get(dtype)
         if compiled is None:
-            with _LOCK:
-                compiled = self._compiled.get(dtype)
-                if compiled is None:
-                    compiled = _shielded(lambda: _compile(self, dtype))
-                    self._compiled[dtype] = compiled
+            compiled = _shielded(lambda: self._compile_once(dtype))
+        return compiled
+
+    def _compile_once(self, dtype):
+        """Return the compiled function; only one thread at a time makes any.
+
+        The thread that compiles holds the lock, not one that waits for it: what
+        compiling calls back (a finaliser, a log) may ask for another unit.
+        """
+        with _LOCK:
+            compiled = self._compiled.get(dtype)
+            if compiled is None:
+                compiled = self._compiled[dtype] = _compile(self, dtype)
         return compiled
 
 
@@ -256,12 +264,14 @@ def _shielded(work):
     while not done.is_set():
         try:
             if not only.locked() and not _start_thread(run):
-                return work()
+                break
             done.wait()
         except BaseException as error:  # of a signal handler
             interrupt = error
     if interrupt is not None:
         raise interrupt
+    if not outcome:  # there can be no other thread
+        return work()
     result, error = outcome[0]
     if error is not None:
         raise error
@@ -344,7 +354,9 @@ def _compile_cached(function, signature, options, dtype):
     dispatcher = numba.njit(**options)(function)
     if not _host.JIT_DISABLED:  # pragma: no cover
         folder = CACHE_FOLDER / dtype.name
-        _cache.make_private(folder)
+        CACHE_FOLDER.parent.mkdir(parents=True, exist_ok=True)  # somebody tidied up
+        for place in (CACHE_FOLDER, folder):
+            _cache.make_private(place)
         dispatcher._cache = _cache_in(folder, function)
         dispatcher.compile(signature.args)
         dispatcher.disable_compile()

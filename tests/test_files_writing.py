@@ -46,6 +46,30 @@ def test_paths_and_file_objects(plain, tmp_path):
         assert_equal(fastnn.load(file), plain)
 
 
+class Sluggish(io.RawIOBase):
+    """A file without a buffer on a system that takes few bytes at a time."""
+
+    def __init__(self, most):
+        self.data, self.most = bytearray(), most
+
+    def writable(self):
+        return True
+
+    def write(self, part):
+        taken = bytes(part[: self.most])
+        self.data += taken
+        return len(taken)
+
+
+def test_a_file_object_that_takes_a_part_only(plain):
+    """All is written, or it is said that it was not."""
+    file = Sluggish(100)
+    plain.save(file)
+    assert bytes(file.data) == bytes_of(plain)
+    with pytest.raises(OSError, match="no more bytes"):
+        plain.save(Sluggish(0))
+
+
 @pytest.fixture(autouse=True)
 def _stays_here():
     here = os.getcwd()

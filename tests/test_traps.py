@@ -226,7 +226,7 @@ class Strike(event.Listener):
 
 @JIT
 def test_an_interrupt_while_a_kernel_is_compiled(tmp_path, monkeypatch):
-    """Nothing half-made is kept or written, no lock is held; the next call works."""
+    """It is finished first, and kept; no lock is held; the next call works."""
     monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
     monkeypatch.setattr(_jit, "CACHE_PROBLEM", None)
     unit = _jit.Unit(activations.relu.function, activations.relu.interface)
@@ -236,8 +236,7 @@ def test_an_interrupt_while_a_kernel_is_compiled(tmp_path, monkeypatch):
     ):
         unit["float32"]
     assert listener is None or listener.strikes == 1
-    assert unit._compiled == {}
-    assert not list(tmp_path.rglob("*.nb*"))
+    assert list(unit._compiled) == [np.dtype("float32")]
     made = []
     other = threading.Thread(target=lambda: made.append(unit[np.dtype("float32")]))
     other.start()

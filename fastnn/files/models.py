@@ -1,5 +1,6 @@
 """Saving and loading estimators: which there are, and what a file says of one."""
 
+import errno
 import functools
 import inspect
 import os
@@ -51,9 +52,21 @@ def save(estimator, path):
     parts = to_parts(estimator)
     if hasattr(path, "write"):
         for part in parts:
-            path.write(part)
+            _write(path, part)
     else:
         write_whole(path, parts)
+
+
+def _write(stream, part):
+    """Write all of a part: a file without a buffer may take some of it only."""
+    rest = memoryview(part)
+    while rest.nbytes:
+        n = stream.write(rest)
+        if type(n) is not int:  # others return nothing, and take all
+            return
+        if n <= 0:
+            raise OSError(errno.EIO, "The file object takes no more bytes")
+        rest = rest[n:]
 
 
 def to_parts(estimator):

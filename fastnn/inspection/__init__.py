@@ -5,6 +5,7 @@ Displays follow scikit-learn's: ``Display.from_estimator(...)`` computes and dra
 is drawn.
 """
 
+from . import ensembles
 from .bias_variance import BiasVarianceDisplay
 from .convergence_study import ConvergenceStudyDisplay
 from .decision_boundary import DecisionBoundaryAnimation
@@ -33,6 +34,7 @@ __all__ = [
     "SearchResultsDisplay",
     "TrainingStatistics",
     "diagnose",
+    "ensembles",
     "export_text",
     "training_statistics",
 ]

@@ -261,7 +261,7 @@ class LossLandscapeDisplay:
         )
         self.colorbar_ = self.figure_.colorbar(self.contour_, ax=ax, label="loss")
         ticks = levels[:: max(1, len(levels) // 6)]
-        self.colorbar_.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
+        self.colorbar_.set_ticks(ticks, labels=_texts(ticks))
         self.colorbar_.minorticks_off()
         self.path_ = None
         if self.path is not None:
@@ -386,3 +386,12 @@ def _levels(loss, n):
     if low > 0 and high / low > 8:
         return np.geomspace(low, high, n), "log"
     return np.linspace(low, high, n), "linear"
+
+
+def _texts(ticks):
+    """Write numbers with as few digits, from two, as tell them apart."""
+    for digits in range(2, 17):
+        texts = [f"{tick:.{digits}g}" for tick in ticks]
+        if len(set(texts)) == len(texts):
+            break
+    return texts

@@ -5,7 +5,7 @@ validate -> initial weights -> solver -> publish
 
 import copy
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +42,8 @@ def transaction(estimator):
     try:
         yield
     except BaseException as error:
-        if not getattr(error, "_fastnn_kept", False):
+        # It may come from the fit of another network, within a user's scorer.
+        if getattr(error, "_fastnn_kept", None) != id(estimator):
             if stream is not None:
                 stream.set_state(place)
             foreign = {
@@ -276,8 +277,9 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
     except KeyboardInterrupt as error:
         if trainer.epochs_done():
             trainer.rewind()
-            publish(estimator, trainer, measures)
-            error._fastnn_kept = True
+            with suppress(ValueError):  # not finite: the model from before stays
+                publish(estimator, trainer, measures)
+                error._fastnn_kept = id(estimator)
         raise
     reporter.end_fit(trainer.attributes)
 
@@ -330,7 +332,8 @@ def publish(estimator, trainer, measures):
     if history.best_theta is not None:
         theta = history.best_theta.copy()
     _check_finite(theta, estimator)
-    _check_outputs(theta, trainer.architecture, trainer.problem)
+    where = f"in epoch {history.n_iter} with learning rate {trainer.state.rate:g}"
+    _check_outputs(theta, trainer.architecture, trainer.problem, where)
     shared = weights.Shared(theta, trainer.architecture)
     estimator.__dict__.update(
         {
@@ -358,10 +361,13 @@ _LARGE_WEIGHT = 1e6
 _SAMPLED_ROWS = 64
 
 
-def _check_outputs(theta, architecture, problem):
+def _check_outputs(theta, architecture, problem, where):
     """Raise if predictions are infinite though every loss was finite.
 
     Only where that can be, since it takes a prediction of some rows.
+
+    where : str
+        What led there.
     """
     if architecture.output != "exp" and np.abs(theta).max() < _LARGE_WEIGHT:
         return
@@ -371,9 +377,10 @@ def _check_outputs(theta, architecture, problem):
     X = for_kernels(problem.X[rows])
     if not np.isfinite(prediction.predict(theta, architecture, X, 1)).all():
         raise ValueError(
-            "Solver produced weights whose predictions are non-finite. The input data "
-            "or the targets may contain large values and need to be preprocessed (for "
-            "instance by StandardScaler), or learning_rate_init may be too large."
+            "Solver produced non-finite parameter weights, or such as have non-finite "
+            f"predictions, {where}. The input data or the targets may contain large "
+            "values and need to be preprocessed (for instance by StandardScaler), or "
+            "learning_rate_init may be too large."
         )
 
 
@@ -392,7 +399,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             weights.Shared(theta, architecture).publish(estimator)
             estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]
             estimator.out_activation_ = architecture.output
-            error._fastnn_kept = True
+            error._fastnn_kept = id(estimator)
         raise
     _check_finite(theta, estimator)
     if not np.isfinite(loss):
@@ -402,7 +409,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             "may contain large values and need to be preprocessed (for instance by "
             "StandardScaler)."
         )
-    _check_outputs(theta, architecture, problem)
+    _check_outputs(theta, architecture, problem, "by lbfgs")
     fitted.reset(estimator)
     weights.Shared(theta, architecture).publish(estimator)
     estimator.loss_, estimator.n_iter_ = loss, n_iter

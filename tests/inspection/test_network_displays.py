@@ -165,6 +165,21 @@ def test_long_paths_are_thinned():
     assert len(set(np.diff(display.path_epochs)[:-1])) == 1
 
 
+@pytest.mark.parametrize("low", [2.3, 100.0])
+def test_landscape_that_is_nearly_flat(low):
+    """Ticks of the colour bar are told apart."""
+    line = np.linspace(-1, 1, 5)
+    loss = low + 0.1 * (line**2 + line[:, None] ** 2)
+    display = LossLandscapeDisplay(
+        x=line, y=line, loss=loss, directions=None, center=None, center_loss=low
+    )
+    axis = display.plot().colorbar_.ax.yaxis
+    labels = [text.get_text() for text in axis.get_ticklabels()]
+    assert len(set(labels)) == len(labels) > 3
+    for label, tick in zip(labels, axis.get_ticklocs(), strict=True):
+        assert float(label) == pytest.approx(tick, abs=0.02)
+
+
 def test_landscapes_that_cannot_be():
     X, y = make_data("binary")
     net = MLPClassifier((4,), max_iter=3, random_state=0)

@@ -1,5 +1,6 @@
 """Compilation that Ctrl-C cannot cut short, and folders that it may use."""
 
+import _thread
 import sys
 import threading
 import time
@@ -84,6 +85,55 @@ def test_without_another_thread(monkeypatch):
 
     monkeypatch.setattr(_jit._thread, "start_new_thread", refuse)
     assert _jit._shielded(threading.current_thread) is threading.main_thread()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_is_raised_without_another_thread(error, monkeypatch):
+    """It is not taken for an interrupt of the wait, after which all begins again."""
+    monkeypatch.setattr(_jit, "_start_thread", lambda run: False)
+    calls = []
+
+    def work():
+        calls.append(1)
+        if len(calls) < 4:
+            raise error
+
+    with pytest.raises(error):
+        _jit._shielded(work)
+    assert calls == [1]
+
+
+def test_the_one_that_waits_holds_no_lock(monkeypatch):
+    """Else whatever asks for another unit during a compilation would wait for ever."""
+    found = []
+
+    def compile_another(unit, dtype):
+        found.append(_jit._LOCK.acquire(timeout=3.0))
+        if found[-1]:
+            _jit._LOCK.release()
+        return "made"
+
+    monkeypatch.setattr(_jit, "_compile", compile_another)
+    unit = _jit.Unit(compile_another, None)
+    assert unit._get("float32") == unit._get("float32") == "made"
+    assert found == [True]
+
+
+def test_what_was_compiled_during_an_interrupt_is_kept(monkeypatch):
+    made = []
+
+    def compile_interrupted(unit, dtype):
+        if not made:
+            _thread.interrupt_main()
+        made.append(dtype)
+        return "made"
+
+    monkeypatch.setattr(_jit, "_compile", compile_interrupted)
+    unit = _jit.Unit(compile_interrupted, None)
+    with pytest.raises(KeyboardInterrupt):
+        unit._get("float32")
+    assert unit._get("float32") == "made"
+    assert made == ["float32"]
 
 
 def test_no_folder_without_sources(tmp_path, monkeypatch):
