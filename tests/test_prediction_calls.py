@@ -13,6 +13,7 @@ def test_raw_outputs_are_prepared_once(monkeypatch):
     """A service may ask for both, row by row."""
     X, y = make_data("multiclass", n=40)
     model = MLPClassifier((6,), max_iter=2, random_state=0).fit(X, y)
+    prediction._kept.__dict__.clear()  # of other tests
     prepared, ready = [], prediction._Ready
 
     def counted(*arguments):

@@ -428,7 +428,7 @@ def test_kernels_are_tested_in_three_ways():
     """
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     for line in (
-        "^python -m pytest$",
+        "^python -m pytest -n 2 --dist loadfile$",
         "^ +export NUMBA_DISABLE_JIT=1$",
         "^ +coverage run -m pytest -q tests/kernels$",
         "^ +coverage report --fail-under=100",

@@ -394,7 +394,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
         theta, loss, n_iter = lbfgs.minimize(function, theta, estimator, last)
     except KeyboardInterrupt as error:
         if last:
-            theta = function.finish(last["x"]).astype(dtype)
+            theta = lbfgs.cast(function.finish(last["x"]), dtype)
             fitted.reset(estimator)
             weights.Shared(theta, architecture).publish(estimator)
             estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]

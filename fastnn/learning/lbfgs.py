@@ -62,7 +62,7 @@ class Function:
         """Return the loss, penalty included, and its gradient in float64."""
         threads.check_interrupt()
         network, hyper = self.network, self.network.hyper
-        network.set_parameters(theta.astype(network.dtype))
+        network.set_parameters(cast(theta, network.dtype))
         self._kernel(*self._data, _ALL_ROWS)
         gradient = np.empty(network.n_params, network.dtype)
         network.get_gradient(gradient)
@@ -178,8 +178,14 @@ def minimize(function, theta, estimator, last):
         options=options_,
     )
     n_iter = _check_optimize_result("lbfgs", result, estimator.max_iter)
-    theta = function.finish(join(result.x)).astype(theta.dtype)
+    theta = cast(function.finish(join(result.x)), theta.dtype)
     return theta, float(result.fun), n_iter
+
+
+def cast(theta, dtype):
+    """Return theta in the network's dtype, in which some of it may be infinite."""
+    with np.errstate(over="ignore"):
+        return theta.astype(dtype)
 
 
 def _print_options(verbose):
