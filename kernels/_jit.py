@@ -221,7 +221,7 @@ class Unit:
             compiled = _shielded(lambda: self._compile_once(dtype))
         return compiled
 
-    def _compile_once(self, dtype):
+    def _compile_once(self, dtype):  # pragma: no cover (in a thread of `_thread`)
         """Return the compiled function; only one thread at a time makes any.
 
         The thread that compiles holds the lock, not one that waits for it: what
@@ -293,7 +293,7 @@ TELL: contextvars.ContextVar = contextvars.ContextVar("tell", default=None)
 
 def _tell():
     say = TELL.get()
-    if say is not None:
+    if say is not None:  # pragma: no cover (there is nothing to tell without JIT)
         say()
 
 
