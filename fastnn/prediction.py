@@ -21,8 +21,8 @@ from .structure.variants import OUTPUTS
 FEW_ROWS = 3
 # Rows whose activations are held at once: few for few rows, so that their memory is
 # small. Outputs do not depend on it.
-BLOCK_ROWS = (FEW_ROWS, 6, 96, 192)
-SHARED_ROWS = (384, 1536)  # by several workers
+_BLOCK_ROWS = (FEW_ROWS, 6, 96, 192)
+_SHARED_ROWS = (384, 1536)  # by several workers
 # A kernel cannot be interrupted: work is handed to it in parts of this many
 # floating-point operations, some 50 ms for one slow core.
 _FLOPS_PER_CALL = 2e9
@@ -122,8 +122,7 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     flops = 2.0 * architecture.n_params * n
     wanted = threads.count(n_threads, flops / 4)
     n_workers = wanted if wanted > 1 and threads.pays_to_start(flops) else 1
-    sizes = BLOCK_ROWS if n_workers == 1 else SHARED_ROWS
-    batch_size = next((size for size in sizes if size >= n), sizes[-1])
+    batch_size = block_rows(n, n_workers)
     # An estimator's architecture is the same object in every call, and what is kept
     # holds on to it: its place is its name, and sooner found than its hash.
     options = (n_workers, sparse, batch_size, hidden)
@@ -144,17 +143,23 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
             ready.run_parts(theta, rows, flops)
     finally:
         threads.leave()
+        ready.is_busy = False
     if start is not None:
         threads.note_serial(time.perf_counter() - start)
-    ready.is_busy = False
     return out
+
+
+def block_rows(n, n_workers):
+    """Return how many rows are worked on at once, of n."""
+    sizes = _BLOCK_ROWS if n_workers == 1 else _SHARED_ROWS
+    return next((size for size in sizes if size >= n), sizes[-1])
 
 
 class _Ready:
     """A network that only predicts, and all that a call would have to look up.
 
     Nothing of an earlier call is read: parameters and rows are written anew, and
-    padding is never written to.
+    what a call leaves in the padding of activations is read by none.
     """
 
     __slots__ = (
@@ -251,6 +256,7 @@ def run_all(dtype, n_workers, arguments, flops):
     try:
         for part in _parts(arguments, flops):
             run(dtype, n_workers, part)
+            threads.check_interrupt()
     finally:
         threads.leave()
 

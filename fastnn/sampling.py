@@ -14,7 +14,7 @@ from .kernels import deep_layer, deep_pass, noise
 from .kernels import layout as at
 from .structure import weights
 from .structure.network import Network, Rows
-from .structure.plan import Plan, _share
+from .structure.plan import Plan, drop_share
 
 
 class SamplingMixin:
@@ -153,13 +153,12 @@ def _shares(estimator, n_hidden):
 
 def _network(architecture, dtype, n_workers, rows, shares):
     """Return a network that predicts with masks."""
-    sizes = prediction.BLOCK_ROWS if n_workers == 1 else prediction.SHARED_ROWS
     plan = Plan(
         architecture,
         dtype,
         n_workers=n_workers,
         sparse=rows.sparse,
-        batch_size=next((size for size in sizes if size >= rows.n), sizes[-1]),
+        batch_size=prediction.block_rows(rows.n, n_workers),
     )
     net = plan.net
     net[at.FORWARD_ROWS] = deep_pass.masked_forward_rows.address(plan.dtype)
@@ -168,7 +167,7 @@ def _network(architecture, dtype, n_workers, rows, shares):
     net[at.NORM_ROWS] = net[at.NORM_PREDICTED]
     if shares[0]:
         net[at.DISTURB] = noise.disturb_rows.address(plan.dtype)
-        net[at.INPUT_DROP] = _share(shares[0])
+        net[at.INPUT_DROP] = drop_share(shares[0])
     places = at.HEADER + np.arange(architecture.n_hidden) * at.LAYER + at.DROP
-    net[places] = [_share(share) for share in shares[1:]]
+    net[places] = [drop_share(share) for share in shares[1:]]
     return Network(plan)

@@ -39,8 +39,6 @@ _next_trial = 0.0  # when a new fit may try threads
 # seconds per floating-point operation that they took.
 _has_won, _trusted_until, _trusted_rate = False, 0.0, 0.0
 _one_at_a_time = threading.Lock()
-
-
 # Threads of Python inside a kernel, but for the main one; when others came out of
 # one; those that wait for the end; and whether Python ends.
 _in_kernels: set = set()
@@ -89,9 +87,9 @@ def enter():
     thread = threading.get_ident()
     if thread == _main:
         return
-    if _is_ending and threading.current_thread().daemon:
+    if _is_ending and thread not in _waiting and threading.current_thread().daemon:
         _waiting.add(thread)
-        time.sleep(10.0)  # Python ends meanwhile
+        time.sleep(3.0)  # Python ends meanwhile, unless a function of `atexit` waits
     _in_kernels.add(thread)
 
 

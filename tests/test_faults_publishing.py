@@ -4,7 +4,7 @@ import pytest
 from helpers import assert_same_bits, ignore_convergence, make_data
 
 from fastnn import MLPEstimator
-from fastnn.learning import fitting
+from fastnn.learning import soundness
 
 
 @ignore_convergence
@@ -27,7 +27,7 @@ def test_ctrl_c_is_not_lost_if_the_weights_are_refused(monkeypatch):
     before = [*model.coefs_, *model.intercepts_]
     records = list(model.loss_curve_)
     model.set_params(max_iter=9, augmentation=stop_in_the_third)
-    monkeypatch.setattr(fitting, "_check_outputs", refuse)
+    monkeypatch.setattr(soundness, "check", refuse)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert len(epochs) == 3

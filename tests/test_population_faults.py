@@ -28,7 +28,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnn.learning import epochs, fitting, population, training
+from fastnn.learning import epochs, population, soundness, training
 from fastnn.learning.population import Population, Task
 
 
@@ -204,10 +204,10 @@ def test_a_warning_that_is_an_error_is_the_tasks_own():
 
 
 def test_a_warning_comes_before_an_error_of_the_last_weights(monkeypatch):
-    def fail(theta, estimator):
+    def fail(*arguments):
         raise ValueError("not finite")
 
-    monkeypatch.setattr(fitting, "_check_finite", fail)
+    monkeypatch.setattr(soundness, "check", fail)
     X, y = make_data("multiclass", n=N)
     together = Population([Task(network(), X, y, FOLD)])
     _, found = recorded(together.advance)

@@ -11,14 +11,12 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .. import prediction
 from ..callbacks import Reporter
 from ..inputs.parameters import check_combinations
 from ..kernels import _jit
 from ..structure import initialization, weights
 from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
-from ..structure.network import for_kernels
-from . import fitted, lbfgs, randomness, validation
+from . import fitted, lbfgs, randomness, soundness, validation
 from .preparation import check_parameters, prepare
 from .training import Trainer
 
@@ -331,9 +329,8 @@ def publish(estimator, trainer, measures):
     history = trainer.history
     if history.best_theta is not None:
         theta = history.best_theta.copy()
-    _check_finite(theta, estimator)
     where = f"in epoch {history.n_iter} with learning rate {trainer.state.rate:g}"
-    _check_outputs(theta, trainer.architecture, trainer.problem, where)
+    soundness.check(theta, trainer.architecture, trainer.problem, where)
     shared = weights.Shared(theta, trainer.architecture)
     estimator.__dict__.update(
         {
@@ -346,62 +343,29 @@ def publish(estimator, trainer, measures):
     )
 
 
-def _check_finite(theta, estimator):
-    if not np.isfinite(theta).all():
-        raise ValueError(
-            "Solver produced non-finite parameter weights in its last epoch, with "
-            f"learning rate {estimator.learning_rate_init:g}. The input data may "
-            "contain large values and need to be preprocessed (for instance by "
-            "StandardScaler), or learning_rate_init may be too large."
-        )
-
-
-# Outputs of larger weights may overflow; so may exp, whose losses read its argument.
-_LARGE_WEIGHT = 1e6
-_SAMPLED_ROWS = 64
-
-
-def _check_outputs(theta, architecture, problem, where):
-    """Raise if predictions are infinite though every loss was finite.
-
-    Only where that can be, since it takes a prediction of some rows.
-
-    where : str
-        What led there.
-    """
-    if architecture.output != "exp" and np.abs(theta).max() < _LARGE_WEIGHT:
-        return
-    rows = slice(_SAMPLED_ROWS)
-    if problem.train is not None:
-        rows = problem.train[rows]
-    X = for_kernels(problem.X[rows])
-    if not np.isfinite(prediction.predict(theta, architecture, X, 1)).all():
-        raise ValueError(
-            "Solver produced non-finite parameter weights, or such as have non-finite "
-            f"predictions, {where}. The input data or the targets may contain large "
-            "values and need to be preprocessed (for instance by StandardScaler), or "
-            "learning_rate_init may be too large."
-        )
-
-
 def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
     """Train by L-BFGS and publish the result."""
     dtype = problem.Y.dtype
     theta, _ = weights.read(estimator)
     function = lbfgs.Function(estimator, problem, architecture, objective, dtype)
+
+    def keep(theta, loss, n_iter):
+        soundness.check(theta, architecture, problem, f"in iteration {n_iter} of lbfgs")
+        fitted.reset(estimator)
+        weights.Shared(theta, architecture).publish(estimator)
+        estimator.loss_, estimator.n_iter_ = loss, n_iter
+        estimator.out_activation_ = architecture.output
+
     last = {}
     try:
         theta, loss, n_iter = lbfgs.minimize(function, theta, estimator, last)
     except KeyboardInterrupt as error:
         if last:
             theta = lbfgs.cast(function.finish(last["x"]), dtype)
-            fitted.reset(estimator)
-            weights.Shared(theta, architecture).publish(estimator)
-            estimator.loss_, estimator.n_iter_ = last["loss"], last["n_iter"]
-            estimator.out_activation_ = architecture.output
-            error._fastnn_kept = id(estimator)
+            with suppress(ValueError):  # not finite: the model from before stays
+                keep(theta, last["loss"], last["n_iter"])
+                error._fastnn_kept = id(estimator)
         raise
-    _check_finite(theta, estimator)
     if not np.isfinite(loss):
         raise ValueError(
             "Solver produced non-finite parameter weights, or a loss that is not "
@@ -409,11 +373,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             "may contain large values and need to be preprocessed (for instance by "
             "StandardScaler)."
         )
-    _check_outputs(theta, architecture, problem, "by lbfgs")
-    fitted.reset(estimator)
-    weights.Shared(theta, architecture).publish(estimator)
-    estimator.loss_, estimator.n_iter_ = loss, n_iter
-    estimator.out_activation_ = architecture.output
+    keep(theta, loss, n_iter)
     reporter.end_fit(lambda: weights.views(theta, architecture))
 
 

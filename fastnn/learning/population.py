@@ -94,6 +94,7 @@ class Population:
         ------
         KeyboardInterrupt
             All networks are then at the end of an epoch, and may be advanced again.
+            `ends` may not have been called for some that had come to theirs.
         Exception
             What `begins` or `ends` raises. No other network begins then, and of several
             such errors it is that of the network which came first in the order above,

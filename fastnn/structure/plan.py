@@ -141,7 +141,7 @@ class Plan:
             if architecture.norm == "batch":
                 header[at.ROW_PHASES] = 4 * architecture.n_hidden + 1
             if training.dropout:
-                header[at.INPUT_DROP] = _share(training.dropout[0])
+                header[at.INPUT_DROP] = drop_share(training.dropout[0])
         if hidden is not None:
             header[at.HIDDEN] = hidden
         layers = self._lay_out_parameters(header)
@@ -321,7 +321,7 @@ class Plan:
         layer, training = layers[i], self.training
         reads_z = ACTIVATIONS[self.architecture.activations[i]].reads_z
         if training.dropout:
-            layer[at.DROP] = _share(training.dropout[i + 1])
+            layer[at.DROP] = drop_share(training.dropout[i + 1])
         layer[at.READS_Z] = reads_z
         if reads_z or layer[at.DROP] or layer[at.SHORTCUT]:
             layer[at.KEPT0] = layer[at.Z0] = regions.take(size)
@@ -404,7 +404,7 @@ class Plan:
         self.net = np.concatenate((*tables, self.parts.ravel(), meeting))
 
 
-def _share(probability):
+def drop_share(probability):
     """Return a probability times 2³², below 2³²."""
     return min(round(probability * 2**32), 2**32 - 1)
 
