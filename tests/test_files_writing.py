@@ -193,19 +193,21 @@ KILLED = """
         models[0].save(path)
     usual = (time.perf_counter() - start) / 5
     random.seed(0)
-    found = [0, 0]
-    for i in range(60):
+    found, i = [0, 0], 0
+    # On a busy machine a child may get no further than its first write: try for longer.
+    while i < 60 or (not all(found) and i < 600):
         child = os.fork()
         if child == 0:
             for j in range(10**9):
-                models[j % 2].save(path)
-        time.sleep(random.uniform(0, 3 * usual))
+                models[(i + j) % 2].save(path)
+        time.sleep(random.uniform(0, (3 + i // 20) * usual))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         text = open(path, "rb").read()
         found[texts.index(text)] += 1
         if i % 10 == 0:
             fastnn.load(path)
+        i += 1
     left = [name for name in os.listdir(folder) if name != "m"]
     assert all(name.startswith(".fastnn-") for name in left), left
     models[0].save(path)  # what is left does no harm
@@ -217,8 +219,8 @@ KILLED = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.skipif(sys.platform == "darwin", reason="numpy's BLAS forbids forks")
 def test_killed_while_it_writes(tmp_path):
-    """At 60 moments: what is there is the one model or the other, whole."""
+    """At 60 moments or more: what is there is the one model or the other, whole."""
     result = run_python(KILLED, args=[tmp_path])
-    assert sum(result["found"]) == 60
+    assert sum(result["found"]) >= 60
     assert all(result["found"])
     assert result["left"] > 0  # some were killed in the middle
