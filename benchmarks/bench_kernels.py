@@ -1,7 +1,7 @@
 """Single kernels that go over numbers: activations, losses, solvers, masks, norms."""
 
 import numpy as np
-from fastnn.kernels import layout, noise, normalization, shuffling
+from fastnn.kernels import layout, noise, normalization, own, shuffling
 from fastnn.kernels import layout as at
 
 from fastnn.structure.architecture import Architecture
@@ -13,21 +13,36 @@ from fastnn.structure.variants import (
     LOSSES,
     OUTPUTS,
     SOLVERS,
+    Activation,
 )
 
 from .measure import DTYPES, best_seconds
 
 
+def _silu(z):
+    return z * own.logistic(z)
+
+
+def _silu_slope(z):
+    s = own.logistic(z)
+    return s * (1 + z * (1 - s))
+
+
+# One of the library's, written as a user would write it.
+OWN = Activation(own.forward_unit(_silu), own.backward_unit(_silu_slope), reads_z=True)
+CASES = {**ACTIVATIONS, "own silu": OWN}
+
+
 class Activations:
     """Nanoseconds per element, forward and backward."""
 
-    params = (tuple(ACTIVATIONS), ("forward", "backward"), DTYPES)
+    params = (tuple(CASES), ("forward", "backward"), DTYPES)
     param_names = ("activation", "direction", "dtype")
 
     def track_element(self, name, direction, dtype):
         n = 4096
         arena = np.random.default_rng(0).standard_normal(2 * n).astype(dtype)
-        kernel = getattr(ACTIVATIONS[name], direction)[dtype]
+        kernel = getattr(CASES[name], direction)[dtype]
         places = (0, n, n) if direction == "backward" else (0, n)
         return best_seconds(lambda: kernel(arena, *places)) / n * 1e9
 

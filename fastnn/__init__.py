@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from ._versions import show_versions
+from .activations import Activation
 from .classifier import MLPClassifier
 from .estimator import MLPEstimator
 from .exceptions import InconsistentVersionWarning, ModelFileError
@@ -11,6 +12,7 @@ from .regressor import MLPRegressor
 from .transformer import MLPTransformer
 
 __all__ = [
+    "Activation",
     "HebbianNeuron",
     "InconsistentVersionWarning",
     "MLPClassifier",

@@ -21,12 +21,12 @@ class MLPEstimator(BaseMLP):
         What is learnt. Decides the estimator's type, and with it stratification in
         cross-validation and the default scorer.
 
-    activation : str or list of str, default="relu"
-        Activation of the hidden layers: one name, or a list with one per layer, of
+    activation : str, Activation or list of them, default="relu"
+        Activation of the hidden layers: one, or a list with one per layer, of
         "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu",
-        "silu", "mish", "softplus", "step" and "sign". The derivative of the last two
-        is 0; they are trained as if it was 1 for inputs from -1 to 1 ("straight
-        through").
+        "silu", "mish", "softplus", "step" and "sign", or an `Activation` of your own.
+        The derivative of the last two names is 0; they are trained as if it was 1 for
+        inputs from -1 to 1 ("straight through").
 
     loss : str, default="auto"
         What is minimised, as a mean over samples. "auto" is "log_loss" for

@@ -183,6 +183,8 @@ def _typers(interface):  # pragma: llvm only
 class Unit:
     """A function that is compiled for one dtype at a time, when first needed."""
 
+    is_kept = True  # on disk
+
     def __init__(self, function, interface, parallel=False):
         self.function = function
         self.interface = interface
@@ -304,7 +306,7 @@ def _compile(piece, dtype):
         options["parallel"] = True
     signature = types.void(*arguments)
     for attempt in ("first", "after cleaning"):
-        if CACHE_FOLDER is None:
+        if CACHE_FOLDER is None or not piece.is_kept:
             break
         try:
             return _compile_cached(piece.function, signature, options, dtype)

@@ -4,6 +4,7 @@ Each has a plain twin, which runs without a compiler, under bounds checks and on
 unknown processors.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -21,6 +22,13 @@ if JIT_DISABLED:
     def lanes(A):
         """Return how many numbers of A's type a vector holds."""
         return lanes_of(A.itemsize)
+
+    def attempt(function, z):
+        """Return function(z), or NaN if it raises."""
+        try:
+            return function(z)
+        except Exception:
+            return np.nan
 
 else:  # pragma: llvm only
 
@@ -58,6 +66,28 @@ else:  # pragma: llvm only
             return context.get_constant(INT, lanes_of(A.dtype.bitwidth // 8))
 
         return INT(A), codegen
+
+    @intrinsic
+    def attempt(typingctx, function, z):
+        """Return function(z) as a number of z's type, or NaN if it raises.
+
+        An error that left a kernel would leave other threads waiting.
+        """
+        signature = function.get_call_type(typingctx, (z,), {})
+        kind = signature.return_type
+
+        def codegen(context, builder, outer, values):
+            compiled = function.dispatcher.overloads[signature.args]
+            context.active_code_library.add_linking_library(compiled.library)
+            status, result = context.call_internal_no_propagate(
+                builder, compiled.fndesc, signature, values[1:]
+            )
+            number = context.cast(builder, result, kind, z)
+            return builder.select(
+                status.is_error, context.get_constant(z, float("nan")), number
+            )
+
+        return z(function, z), codegen
 
 
 def _plain_tile(rows, vectors):

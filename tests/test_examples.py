@@ -128,12 +128,20 @@ def tuning(found):
     assert found["test_score"] > 0.8
 
 
+def own_activation(found):
+    assert "derivative must be that of function" in found["refusal"]
+    errors = {name: max(values) for name, values in found["errors"].items()}
+    assert max(errors["snake, a = 1"], errors["snake, a = 2"]) < 0.6
+    assert min(errors["relu"], errors["tanh"]) > 1
+    assert errors["snake, a = 0.5"] > errors["tanh"]
+
+
 CLAIMS = {
     check.__name__: check
     for check in (
         *(neurons, hebb, backpropagation_by_hand, playground, digits_network),
         *(solvers_race, rate_and_batch_size, overfitting, vanishing_gradient),
-        *(loss_landscape, from_sklearn, tuning),
+        *(loss_landscape, from_sklearn, tuning, own_activation),
     )
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from ..activations import Activation
 from ..structure.variants import (
     ACTIVATIONS,
     CLASSIFICATION_LOSSES,
@@ -45,7 +46,7 @@ SCHEDULES = ("step", "exponential", "cosine", "one_cycle", "plateau")
 # What scikit-learn's networks have as well, with its own idea of a number.
 _KNOWN = {
     "hidden_layer_sizes": ["array-like", _COUNT],
-    "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+    "activation": [StrOptions(set(ACTIVATIONS)), Activation, "array-like"],
     "solver": [StrOptions(set(SOLVERS))],
     "alpha": [_at_least_0(Interval)],
     "batch_size": [StrOptions({"auto", "full"}), _COUNT],
@@ -138,16 +139,17 @@ def hidden_sizes(hidden_layer_sizes):
 def activations(estimator, n_hidden):
     """Return the activation of each hidden layer, or raise."""
     given = estimator.activation
-    if isinstance(given, str):
+    if isinstance(given, str | Activation):
         return (given,) * n_hidden
-    names = tuple(given)
-    unknown = [name for name in names if str(name) not in ACTIVATIONS]
-    if unknown or len(names) != n_hidden or isinstance(given, _UNORDERED):
+    names = [name if isinstance(name, Activation) else str(name) for name in given]
+    known = all(isinstance(name, Activation) or name in ACTIVATIONS for name in names)
+    if not known or len(names) != n_hidden or isinstance(given, _UNORDERED):
         raise ValueError(
             "activation must be one name, or a list with one name per hidden layer "
-            f"({n_hidden} here), each of {sorted(ACTIVATIONS)}; got {given!r}."
+            f"({n_hidden} here), each of {sorted(ACTIVATIONS)} or an "
+            f"Activation; got {given!r}."
         )
-    return names
+    return tuple(names)
 
 
 def dropout(estimator, n_hidden):

@@ -11,7 +11,7 @@ from ..kernels import layout as at
 from ..learning.lbfgs import Function
 from ..learning.preparation import prepare
 from ..structure import weights
-from ..structure.variants import ACTIVATIONS, OUTPUTS
+from ..structure.variants import OUTPUTS, activation_of
 
 # What changes rows, targets or gradients in training and is no part of the example.
 _LEFT_OUT = {
@@ -106,7 +106,7 @@ def forward(theta, architecture, X):
     inputs = [X[0], *a]
     a.append(prediction.predict(theta, architecture, X, 1)[0])
     z = [x @ W + b for x, W, b in zip(inputs, coefs, intercepts, strict=True)]
-    names = [*map(str, architecture.activations), architecture.output]
+    names = [*architecture.activations, architecture.output]
     return Forward(coefs, intercepts, names, inputs, z, a)
 
 
@@ -162,7 +162,7 @@ def _slopes(way):
     *hidden, output = way.names
     slopes = []
     for name, z, a in zip(hidden, way.z, way.a, strict=False):
-        activation = ACTIVATIONS[name]
+        activation = activation_of(name)
         read = z if activation.reads_z else a
         arena = np.concatenate([read, np.ones_like(read)])
         activation.backward[arena.dtype](arena, 0, read.size, read.size)

@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels import _host, normalization, row_pass, team
 from ..kernels import layout as at
 from .units import couples_rows, is_deep, units_of
-from .variants import ACTIVATIONS, SOLVERS
+from .variants import SOLVERS, activation_of
 
 # Bytes of activations and deltas that rows may take on their way through all
 # layers: with the weights they should stay in a second-level cache.
@@ -319,7 +319,7 @@ class Plan:
     def _place_kept(self, header, layers, regions, i, size):
         """Place what back-propagation through a hidden layer needs besides A and D."""
         layer, training = layers[i], self.training
-        reads_z = ACTIVATIONS[self.architecture.activations[i]].reads_z
+        reads_z = activation_of(self.architecture.activations[i]).reads_z
         if training.dropout:
             layer[at.DROP] = drop_share(training.dropout[i + 1])
         layer[at.READS_Z] = reads_z
@@ -384,10 +384,11 @@ class Plan:
             units[at.ROW_PASS] = row_pass.summing_row_pass
         for field, unit in units.items():
             header[field] = unit.address(self.dtype)
-        for layer, name in zip(layers, self.architecture.activations, strict=False):
-            layer[at.FORWARD] = ACTIVATIONS[name].forward.address(self.dtype)
+        for layer, given in zip(layers, self.architecture.activations, strict=False):
+            activation = activation_of(given)
+            layer[at.FORWARD] = activation.forward.address(self.dtype)
             if self.trains:
-                layer[at.BACKWARD] = ACTIVATIONS[name].backward.address(self.dtype)
+                layer[at.BACKWARD] = activation.backward.address(self.dtype)
 
     def _assemble(self, header, layers):
         """Join header, layers, tiles, shares and parts into `net`."""

@@ -19,7 +19,7 @@ from ..kernels import (
     weight_pass,
 )
 from ..kernels import layout as at
-from .variants import ACTIVATIONS, OUTPUTS, SOLVERS
+from .variants import OUTPUTS, SOLVERS, activation_of
 
 
 def units_of(architecture, step, is_sparse, phased, hidden):
@@ -135,5 +135,5 @@ def is_deep(architecture, step):
         architecture.norm
         or architecture.residual
         or step.disturbs
-        or any(ACTIVATIONS[name].reads_z for name in architecture.activations)
+        or any(activation_of(given).reads_z for given in architecture.activations)
     )

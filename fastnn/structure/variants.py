@@ -85,6 +85,12 @@ ACTIVATIONS = {
     ),
 }
 
+
+def activation_of(given):
+    """Return the activation of a name; one of a user's own is one by itself."""
+    return ACTIVATIONS.get(given, given)
+
+
 OUTPUTS = {
     "identity": Output(outputs.output_identity, outputs.backward_identity),
     "logistic": Output(outputs.output_logistic, outputs.backward_logistic),

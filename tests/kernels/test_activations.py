@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 import reference
-from fastnn.kernels import activations
+from fastnn.kernels import activations, own
 from kernel_tools import CANARY, assert_close, few_or_many
 
 VALUE, Z = "reads its value", "reads z"
+
+
+def own_logistic(z):
+    return own.logistic(z)
+
+
+def own_logistic_slope(z):
+    s = own.logistic(z)
+    return s * (1 - s)
+
+
 # name: (forward, backward, what the backward unit reads)
 UNITS = {
     "identity": (activations.identity, activations.backward_identity, VALUE),
@@ -22,7 +33,9 @@ UNITS = {
     "silu": (activations.silu, activations.backward_silu, Z),
     "mish": (activations.mish, activations.backward_mish, Z),
     "softplus": (activations.softplus, activations.backward_softplus, Z),
+    "own": (own.forward_unit(own_logistic), own.backward_unit(own_logistic_slope), Z),
 }
+REFERENCE = {**reference.ACTIVATIONS, "own": reference.ACTIVATIONS["logistic"]}
 STEPS = ("step", "sign")
 every_activation = pytest.mark.parametrize("name", UNITS)
 
@@ -88,7 +101,7 @@ def assert_near(got, want, z, dtype, float64, float32):
 @pytest.mark.parametrize("n", SIZES)
 def test_forward(name, n, dtype):
     z = values(n).astype(dtype)
-    want = reference.ACTIVATIONS[name][0](z.astype(float))
+    want = REFERENCE[name][0](z.astype(float))
     # Values are at most 1, or z but for a few units of the last place.
     assert_close(forward(name, z), want, dtype, float64=1e-15, float32=5e-7)
 
@@ -96,7 +109,7 @@ def test_forward(name, n, dtype):
 @every_activation
 @pytest.mark.parametrize("n", SIZES)
 def test_backward(name, n, dtype):
-    f, slope = reference.ACTIVATIONS[name]
+    f, slope = REFERENCE[name]
     z, delta = values(n).astype(dtype), values(n, seed=1).astype(dtype)
     exact = z.astype(float)
     source = f(exact).astype(dtype) if UNITS[name][2] == VALUE else z
@@ -112,7 +125,7 @@ def test_backward(name, n, dtype):
 @every_activation
 def test_forward_over_a_wide_range(name, dtype):
     z = wide(dtype)
-    want = reference.ACTIVATIONS[name][0](z.astype(float))
+    want = REFERENCE[name][0](z.astype(float))
     # tanh of float32 is right to 5 units: 3e-7.
     assert_near(forward(name, z), want, z, dtype, float64=1e-15, float32=4e-7)
 
@@ -120,7 +133,7 @@ def test_forward_over_a_wide_range(name, dtype):
 @every_activation
 def test_backward_over_a_wide_range(name, dtype):
     z = wide(dtype)
-    want = reference.ACTIVATIONS[name][1](z.astype(float))
+    want = REFERENCE[name][1](z.astype(float))
     # 1 - tanh² doubles tanh's error, 3e-7 in float32.
     assert_near(derivative(name, z), want, z, dtype, float64=2e-15, float32=8e-7)
 
@@ -131,7 +144,7 @@ def test_forward_keeps_its_digits(name, dtype):
     tiny = np.geomspace(1e-30, 0.1, few_or_many(40, 400))
     left = -np.linspace(0.1, 10, few_or_many(60, 2000))
     z = np.concatenate((left, tiny, -tiny)).astype(dtype)
-    want = reference.ACTIVATIONS[name][0](z.astype(float))
+    want = REFERENCE[name][0](z.astype(float))
     # gelu: exp(-z²/2) turns the rounding of z²/2 = 50, half a unit, into a relative
     # error of 50 half units, 6e-15 or 3e-6; the reference rounds z / √2 as well, which
     # counts twice, 1.1e-14.
@@ -144,7 +157,7 @@ def test_forward_keeps_its_digits(name, dtype):
 def test_derivative_next_to_zero(name, side, dtype):
     """On either side of a kink, the side's own."""
     z = side * np.geomspace(1e-30, 1e-8, few_or_many(20, 100)).astype(dtype)
-    want = reference.ACTIVATIONS[name][1](z.astype(float))
+    want = REFERENCE[name][1](z.astype(float))
     bound = 2e-15 if dtype == np.float64 else 8e-7
     np.testing.assert_allclose(derivative(name, z), want, rtol=bound)
 
@@ -181,6 +194,7 @@ LIMITS = {  # at -inf, -1e4, -0, 0, 1e4 and inf: f, then f'
     "mish": ([0, 0, 0, 0, 1e4, np.inf], [0, 0, 0.6, 0.6, 1, 1]),
     "softplus": ([0, 0, np.log(2), np.log(2), 1e4, np.inf], [0, 0, 0.5, 0.5, 1, 1]),
 }
+LIMITS["own"] = LIMITS["logistic"]
 
 
 @every_activation

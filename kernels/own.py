@@ -1,0 +1,112 @@
+"""Units made of a user's own functions of one number.
+
+Such a unit is compiled anew in each process: what it does depends on all that its
+functions refer to, of which no hash of sources tells. The machine code of a process's
+own activations is never freed, since a network's table may hold its address.
+"""
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from . import _jit, elementary
+from ._host import JIT_DISABLED
+from ._jit import Unit, exact_inner
+from ._llvm import attempt, view
+from .activations import BACKWARD, FORWARD
+
+# Of what users build on: NumPy's functions in Python, ours in compiled code.
+
+
+def exp(z):
+    """Return the exponential of z."""
+    return np.exp(z)
+
+
+def tanh(z):
+    """Return the hyperbolic tangent of z."""
+    return np.tanh(z)
+
+
+def logistic(z):
+    """Return 1 / (1 + exp(-z))."""
+    return 1 / (1 + np.exp(-z))
+
+
+if not JIT_DISABLED:  # pragma: llvm only
+    overload(exp, inline="always")(lambda z: lambda z: elementary.exp(z))
+    overload(tanh, inline="always")(lambda z: lambda z: elementary.tanh(z))
+    overload(logistic, inline="always")(lambda z: lambda z: elementary.logistic(z))
+
+
+class OwnUnit(Unit):
+    """A unit around a user's function, whose compilation may fail.
+
+    Parameters
+    ----------
+    function : function
+        The loop.
+    interface : Interface
+    scalar : function
+        The user's, compiled into the loop.
+    """
+
+    is_kept = False
+
+    def __init__(self, function, interface, scalar):
+        super().__init__(function, interface)
+        self.scalar = scalar
+
+    def _compile_once(self, dtype):  # pragma: no cover (in a thread of `_thread`)
+        with _jit._LOCK:
+            try:
+                self.scalar.compile((numba.from_dtype(dtype),))
+            except Exception as error:
+                _jit._explain(error)
+                raise ValueError(_reason(error)) from None
+            self._check_result()
+            return super()._compile_once(dtype)
+
+    def _check_result(self):  # pragma: no cover (as above)
+        kind = next(iter(self.scalar.overloads.values())).signature.return_type
+        if not isinstance(kind, types.Float | types.Integer | types.Boolean):
+            raise ValueError(f"it returns {kind}, and not a real number")
+
+
+def _reason(error):
+    """Return what a user can read of an error of the compiler's."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith("Failed in")]
+    return (
+        told[0].split(" Raised from ")[0].rstrip(".:") if told else type(error).__name__
+    )
+
+
+def forward_unit(function):
+    """Return the unit that replaces z by f(z); a NaN stays one."""
+    f = exact_inner(function)
+
+    def own_activation(arena, z0, n):
+        """Replace arena[z0:z0 + n] by f(z)."""
+        Z = view(arena, z0, n)
+        for i in range(n):
+            z = Z[i]
+            a = attempt(f, z)
+            Z[i] = a if z == z else z
+
+    return OwnUnit(own_activation, FORWARD, f)
+
+
+def backward_unit(derivative):
+    """Return the unit that multiplies deltas by f'(z); it reads z."""
+    slope = exact_inner(derivative)
+
+    def backward_own_activation(arena, s0, d0, n):
+        """Multiply arena[d0:d0 + n] by f'(z), z in arena[s0:s0 + n]."""
+        Z = view(arena, s0, n)
+        D = view(arena, d0, n)
+        for i in range(n):
+            D[i] = D[i] * attempt(slope, Z[i])
+
+    return OwnUnit(backward_own_activation, BACKWARD, slope)
