@@ -15,7 +15,16 @@ from .kernels import _host, _jit
 
 
 def show_versions():
-    """Print versions, vector width, threads and the folder of compiled kernels."""
+    """Print versions, vector width, threads and the folder of compiled kernels.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.show_versions()  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    fastnn: ...
+    python: ...
+    numba: ...
+    """
     rows = {
         "fastnn": __version__,
         "python": platform.python_version(),

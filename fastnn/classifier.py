@@ -29,12 +29,14 @@ nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
 n_iter_no_change, max_fun
         As in :class:`MLPEstimator`, and as in scikit-learn.
 
-    loss, output_activation, class_weight, label_smoothing, huber_delta, \
-focal_gamma, l1_ratio, weight_decay, max_norm, dropout, input_noise, \
-mixup_alpha, augmentation, batch_norm, layer_norm, norm_epsilon, residual, \
-weight_init, gradient_clip_norm, gradient_clip_value, dampening, rho, \
-decay_rate, decay_epochs, schedule_epochs, warmup, validation_metric, \
-target_loss, ema_decay
+    loss : str, default="log_loss"
+        What is minimised: one of those for classification in :class:`MLPEstimator`.
+
+    output_activation, huber_delta, focal_gamma, class_weight, label_smoothing, \
+l1_ratio, weight_decay, max_norm, dropout, input_noise, mixup_alpha, \
+augmentation, batch_norm, layer_norm, norm_epsilon, residual, weight_init, \
+gradient_clip_norm, gradient_clip_value, dampening, rho, decay_rate, \
+decay_epochs, schedule_epochs, warmup, validation_metric, target_loss, ema_decay
         As in :class:`MLPEstimator`; scikit-learn's networks have no such parameters,
         and left alone they change nothing.
 
@@ -52,7 +54,8 @@ target_loss, ema_decay
         Class labels.
     coefs_, intercepts_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, \
-n_features_in_, feature_names_in_, history_
+n_features_in_, feature_names_in_, history_, shortcut_coefs_, norm_scales_, \
+norm_shifts_, norm_means_, norm_variances_, norm_counts_
         As in :class:`MLPEstimator`.
 
     See Also
@@ -60,6 +63,7 @@ n_features_in_, feature_names_in_, history_
     MLPRegressor : The same for regression.
     MLPEstimator : The same network with all options, float32 by default, and
         exact continuation.
+    sklearn.neural_network.MLPClassifier : The original.
 
     Notes
     -----
@@ -77,9 +81,29 @@ n_features_in_, feature_names_in_, history_
     >>> from sklearn.datasets import load_iris
     >>> from fastnn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = MLPClassifier((16,), max_iter=800, random_state=1).fit(X, y)
-    >>> clf.predict(X[:3])
+    >>> clf = MLPClassifier((16,), learning_rate_init=0.03, random_state=1)
+    >>> clf.fit(X, y).predict(X[:3])
     array([0, 0, 0])
+    >>> clf.score(X, y) > 0.95
+    True
+    >>> clf.predict_proba(X[:1]).round(1)
+    array([[1., 0., 0.]])
+    >>> clf.predict_log_proba(X[:3]).argmax(axis=1)
+    array([0, 0, 0])
+    >>> clf.decision_function(X).shape  # before softmax
+    (150, 3)
+    >>> clf.transform(X).shape  # what the hidden layer makes of X
+    (150, 16)
+
+    In pieces, and without training:
+
+    >>> clf = MLPClassifier((16,), random_state=1)
+    >>> [W.shape for W in clf.initialize(X, y).coefs_]
+    [(4, 16), (16, 3)]
+    >>> for rows in (slice(0, 75), slice(75, 150)):
+    ...     clf = clf.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    >>> clf.t_
+    150
     """
 
     _parameter_constraints: ClassVar[dict] = {

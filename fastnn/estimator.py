@@ -33,14 +33,14 @@ class MLPEstimator(BaseMLP):
         classification and "squared_error" for regression. For both:
         "squared_error" (½ Σ (y - ŷ)² over the outputs; `loss_` is their mean),
         "absolute_error", "huber", "log_cosh"; for classification "log_loss"
-        (cross-entropy), "focal", "hinge"; for regression "quantile", "poisson",
+        (cross-entropy), "focal" [3]_, "hinge"; for regression "quantile", "poisson",
         "gamma" and "tweedie" (half the deviances), and "log_loss" for targets from 0
         to 1.
 
     solver : str, default="adam"
-        "sgd" (gradient descent with momentum), "rmsprop", "adam" [1]_, "adamw",
-        "nadam", "amsgrad", "adagrad", "lion", or "lbfgs", a quasi-Newton method
-        over all samples at once.
+        "sgd" (gradient descent with momentum), "rmsprop", "adam" [1]_,
+        "adamw" [4]_, "nadam", "amsgrad", "adagrad", "lion" [5]_, or "lbfgs", a
+        quasi-Newton method over all samples at once.
 
     alpha : float, default=0.0001
         Strength of the penalty
@@ -148,14 +148,15 @@ class MLPEstimator(BaseMLP):
         Upper bound on the norm of the weights that lead to a unit.
 
     dropout : float or list of float, default=0.0
-        Share of units dropped in training: of the hidden layers; a list has one
-        number for the inputs and one per hidden layer.
+        Share of units dropped in training [6]_: of the hidden layers; a list has
+        one number for the inputs and one per hidden layer.
 
     input_noise : float, default=0.0
         Standard deviation of normal noise added to the inputs in training.
 
     mixup_alpha : float, default=0.0
-        Parameter of the beta distribution that pairs of samples are mixed with.
+        Parameter of the beta distribution that pairs of samples are mixed
+        with [7]_.
 
     augmentation : callable or None, default=None
         ``augmentation(X, rng)`` is called before each epoch with a copy of the
@@ -164,9 +165,9 @@ class MLPEstimator(BaseMLP):
 
     batch_norm, layer_norm : bool, default=False
         Whether hidden layers are normalised before their activation: over the
-        samples of the mini-batch, with averages over the batches for predictions, or
-        over the layer's units. A last mini-batch of a single sample teaches
-        `batch_norm` next to nothing: choose a `batch_size` that leaves more.
+        samples of the mini-batch [8]_, with averages over the batches for
+        predictions, or over the layer's units. A last mini-batch of a single sample
+        teaches `batch_norm` next to nothing: choose a `batch_size` that leaves more.
 
     norm_epsilon : float, default=1e-5
         Added to the variances of normalisation.
@@ -176,8 +177,9 @@ class MLPEstimator(BaseMLP):
         learnt projection where the numbers of units differ.
 
     weight_init : str, default="sklearn"
-        Initial weights: "sklearn" (Glorot's, as scikit-learn has it), "glorot", "he",
-        "lecun", "orthogonal", or "auto", which goes by each layer's activation.
+        Initial weights: "sklearn" (Glorot's, as scikit-learn has it), "glorot" [9]_,
+        "he" [10]_, "lecun", "orthogonal", or "auto", which goes by each layer's
+        activation.
 
     gradient_clip_norm, gradient_clip_value : float or None, default=None
         Upper bound on the norm of the whole gradient, and on its entries.
@@ -225,7 +227,8 @@ class MLPEstimator(BaseMLP):
         `partial_fit` starts from what they hold.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, likewise.
-    shortcut_coefs_, norm_scales_, norm_shifts_, norm_means_, norm_variances_ : list
+    shortcut_coefs_, norm_scales_, norm_shifts_, norm_means_, norm_variances_, \
+norm_counts_ : list
         Projections of short cuts and arrays of normalisation, one per hidden layer,
         None where a layer has none; only if the network has such layers.
     classes_ : ndarray or list of ndarray of shape (n_classes,)
@@ -261,6 +264,7 @@ class MLPEstimator(BaseMLP):
     --------
     MLPClassifier, MLPRegressor : The same network with scikit-learn's defaults.
     MLPTransformer : Hidden activations as features.
+    fastnn.inspection.diagnose : What is likely to be wrong with a network.
 
     Notes
     -----
@@ -280,15 +284,32 @@ class MLPEstimator(BaseMLP):
     ----------
     .. [1] D. Kingma and J. Ba, "Adam: A method for stochastic optimization", 2014.
     .. [2] L. Smith and N. Topin, "Super-convergence", 2018.
+    .. [3] T.-Y. Lin et al., "Focal loss for dense object detection", 2017.
+    .. [4] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019.
+    .. [5] X. Chen et al., "Symbolic discovery of optimization algorithms", 2023.
+    .. [6] N. Srivastava et al., "Dropout", JMLR 15, 2014.
+    .. [7] H. Zhang et al., "mixup: Beyond empirical risk minimization", 2018.
+    .. [8] S. Ioffe and C. Szegedy, "Batch normalization", 2015.
+    .. [9] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
+       feedforward neural networks", 2010.
+    .. [10] K. He et al., "Delving deep into rectifiers", 2015.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from fastnn import MLPEstimator
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPEstimator((16,), max_iter=500, random_state=0).fit(X, y)
-    >>> net.predict(X[:3])
+    >>> net = MLPEstimator((16,), learning_rate_init=0.03, random_state=0)
+    >>> net.fit(X, y).predict(X[:3])
     array([0, 0, 0])
+
+    Training goes on exactly where it stopped:
+
+    >>> other = MLPEstimator((16,), learning_rate_init=0.03, random_state=0)
+    >>> for _ in range(5):
+    ...     other = other.partial_fit(X, y, classes=[0, 1, 2])
+    >>> other.loss_curve_ == net.loss_curve_[:5]
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {

@@ -15,7 +15,22 @@ class ModelFileError(ValueError):
 
     Attributes
     ----------
-    reason, path : see above
+    reason, path
+        As given.
+
+    See Also
+    --------
+    fastnn.load : Raises it.
+
+    Examples
+    --------
+    >>> import io
+    >>> import fastnn
+    >>> try:
+    ...     fastnn.load(io.BytesIO(b"no model"))
+    ... except fastnn.ModelFileError as error:
+    ...     print(type(error.reason).__name__, error.path)
+    str the file object
     """
 
     def __init__(self, reason, path=None):
@@ -36,8 +51,28 @@ class InconsistentVersionWarning(exceptions.InconsistentVersionWarning):
     Parameters
     ----------
     estimator_name : str
+        The estimator's class.
     current_version, original_version : str
         Of fastnn: the one that loads, the one that stored.
+
+    Attributes
+    ----------
+    estimator_name, current_version, original_version
+        As given.
+    current_sklearn_version, original_sklearn_version : None
+        Of scikit-learn's warning, which this one is, too.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from fastnn import InconsistentVersionWarning
+    >>> with warnings.catch_warnings():  # to load old files without a word
+    ...     warnings.simplefilter("ignore", InconsistentVersionWarning)
+    >>> warning = InconsistentVersionWarning(
+    ...     estimator_name="MLPClassifier", current_version="2", original_version="1"
+    ... )
+    >>> str(warning).partition(".")[0]
+    'MLPClassifier was stored by fastnn 1 and is loaded by 2'
     """
 
     def __init__(self, *, estimator_name, current_version, original_version):

@@ -59,8 +59,11 @@ class McCullochPittsNeuron(BinaryNeuron):
     --------
     >>> from fastnn.neurons import McCullochPittsNeuron
     >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
-    >>> McCullochPittsNeuron([1, 1], -1.5).fit(X, [0, 0, 0, 1]).predict(X)
+    >>> neuron = McCullochPittsNeuron([1, 1], -1.5).fit(X, [0, 0, 0, 1])
+    >>> neuron.predict(X)
     array([0, 0, 0, 1])
+    >>> neuron.decision_function(X)
+    array([-1.5, -0.5, -0.5,  0.5])
     """
 
     _parameter_constraints: ClassVar[dict] = {

@@ -97,6 +97,14 @@ class Perceptron(Neuron):
     array([0, 0, 0, 1])
     >>> neuron.errors_[-1]
     0
+
+    Epoch by epoch, and with outputs of -1 and 1:
+
+    >>> neuron = Perceptron(activation="sign", shuffle=False)
+    >>> [neuron.partial_fit(X, [0, 0, 0, 1], [0, 1]).errors_[-1] for _ in range(3)]
+    [2, 3, 3]
+    >>> neuron.outputs(X[:1])
+    array([-1])
     """
 
     _parameter_constraints: ClassVar[dict] = {

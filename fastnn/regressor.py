@@ -55,7 +55,8 @@ ema_decay
     ----------
     coefs_, intercepts_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, \
-n_features_in_, feature_names_in_, history_
+n_features_in_, feature_names_in_, history_, shortcut_coefs_, norm_scales_, \
+norm_shifts_, norm_means_, norm_variances_, norm_counts_
         As in :class:`MLPEstimator`.
 
     See Also
@@ -63,6 +64,7 @@ n_features_in_, feature_names_in_, history_
     MLPClassifier : The same for classification.
     MLPEstimator : The same network with all options, float32 by default, and
         exact continuation.
+    sklearn.neural_network.MLPRegressor : The original.
 
     Notes
     -----
@@ -83,6 +85,17 @@ n_features_in_, feature_names_in_, history_
     >>> net = MLPRegressor(max_iter=2000, tol=0.1, random_state=1).fit(X, y)
     >>> round(net.score(X, y), 2)
     1.0
+    >>> net.predict(X).shape
+    (200,)
+
+    Several quantiles are several outputs, which never cross:
+
+    >>> net = MLPRegressor(
+    ...     (16,), loss="quantile", quantile=[0.1, 0.9], tol=0.1, random_state=1
+    ... )
+    >>> low, high = net.fit(X, y).predict(X).T
+    >>> bool((low <= high).all())
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {

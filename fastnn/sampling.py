@@ -53,6 +53,18 @@ class SamplingMixin:
         ----------
         .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation", ICML
            2016.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastnn import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((16,), dropout=0.2, tol=0.01, random_state=0)
+        >>> drawn = net.fit(X, y).predict_proba_samples(X[:4], 20, random_state=0)
+        >>> drawn.shape
+        (20, 4, 3)
+        >>> bool((drawn.std(axis=0) > 0).all())
+        True
         """
         drawn = self._sampled_outputs(X, n_samples, random_state)
         p = self._probabilities(drawn.reshape(-1, drawn.shape[-1]))
@@ -82,6 +94,15 @@ class SamplingMixin:
         ------
         ValueError
             If the network drops nothing (`dropout` is 0), or `n_samples` is below 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from fastnn import MLPRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> net = MLPRegressor((16,), dropout=0.2, tol=100, random_state=0).fit(X, y)
+        >>> net.predict_samples(X[:4], 20, random_state=0).shape
+        (20, 4, 1)
         """
         return self._sampled_outputs(X, n_samples, random_state)
 

@@ -43,6 +43,7 @@ class MLPTransformer(
     See Also
     --------
     MLPEstimator.transform : The same of a network that is fitted already.
+    sklearn.neural_network.BernoulliRBM : Features that are learnt without targets.
 
     Examples
     --------
@@ -51,10 +52,14 @@ class MLPTransformer(
     >>> from sklearn.pipeline import make_pipeline
     >>> from fastnn import MLPClassifier, MLPTransformer
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier((8,), max_iter=500, random_state=0)
+    >>> network = MLPClassifier((8,), learning_rate_init=0.1, random_state=0)
     >>> pipe = make_pipeline(MLPTransformer(network), LogisticRegression())
     >>> pipe.fit(X, y)[0].transform(X).shape
     (150, 8)
+    >>> pipe[0].describe().sizes
+    (4, 8, 3)
+    >>> pipe[0].get_feature_names_out()[:2]
+    array(['mlptransformer0', 'mlptransformer1'], dtype=object)
     """
 
     _parameter_constraints: ClassVar[dict] = {

@@ -1,6 +1,5 @@
 """The single neurons as estimators, and what they can and cannot learn."""
 
-import doctest
 import itertools
 import warnings
 
@@ -15,8 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import fastnn.neurons
-import fastnn.perceptron
 from fastnn.neurons import HebbianNeuron, McCullochPittsNeuron, Perceptron
 
 ignore_convergence = pytest.mark.filterwarnings(
@@ -52,13 +49,6 @@ def failures(estimator):
 )
 def test_scikit_learn_check(estimator, check):
     check(estimator)
-
-
-@pytest.mark.parametrize("module", [fastnn.neurons, fastnn.perceptron])
-def test_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted >= 5
-    assert result.failed == 0
 
 
 # McCulloch and Pitts

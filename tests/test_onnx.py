@@ -1,7 +1,6 @@
 """ONNX models predict what the networks do that they come from."""
 
 import dataclasses
-import doctest
 import importlib
 import sys
 
@@ -28,7 +27,6 @@ from onnx_tools import (  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn.onnx import functions, to_onnx  # noqa: E402
-from fastnn.onnx import model as model_module  # noqa: E402
 from fastnn.structure.variants import (  # noqa: E402
     ACTIVATIONS,
     CLASSIFICATION_LOSSES,
@@ -304,13 +302,6 @@ def test_unknown_functions_are_named():
         model._architecture = dataclasses.replace(known, **{field: value})
         with pytest.raises(NotImplementedError, match=match):
             to_onnx(model)
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_example():
-    result = doctest.testmod(model_module)
-    assert result.attempted > 3
-    assert result.failed == 0
 
 
 def test_without_the_package(monkeypatch):

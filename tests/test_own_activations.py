@@ -121,7 +121,9 @@ def test_what_it_is():
     for same in (copy.deepcopy(SWISH), pickle.loads(pickle.dumps(SWISH))):
         assert same == SWISH
         assert hash(same) == hash(SWISH)
-        assert same.forward.address(np.dtype("f8")) == SWISH.forward.address("f8")
+        assert same._record.forward.address(
+            np.dtype("f8")
+        ) == SWISH._record.forward.address("f8")
     assert clone(MLPClassifier(activation=[SWISH, "relu"])).activation[0] is SWISH
     assert (exp(0.0), tanh(0.0), logistic(0.0)) == (1, 0, 0.5)
 
@@ -145,8 +147,8 @@ def test_what_its_functions_refer_to_is_frozen(monkeypatch):
     assert before != after
     for dtype in ("float32", "float64"):  # one of them is compiled only now
         a = np.ones(1, dtype)
-        before.forward[np.dtype(dtype)](a, 0, 1)
-        after.forward[np.dtype(dtype)](a, 0, 1)
+        before._record.forward[np.dtype(dtype)](a, 0, 1)
+        after._record.forward[np.dtype(dtype)](a, 0, 1)
         assert a == 6
     np.testing.assert_array_equal(scores, fitted(before, max_iter=1).predict_proba(X))
     with pytest.raises(pickle.PicklingError, match="has changed since it was made"):

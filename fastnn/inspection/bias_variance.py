@@ -51,6 +51,33 @@ class BiasVarianceDisplay:
         The bar between the two scores at `best_index`.
     gap_text_ : Annotation
     floor_ : Line2D or None
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : The curves alone.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import learning_curve, validation_curve
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import BiasVarianceDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), learning_rate_init=0.1, tol=1e-2, random_state=0)
+    >>> sizes = {"train_sizes": [40, 80, 120], "shuffle": True, "random_state": 0}
+    >>> curve = learning_curve(net, X, y, **sizes)
+    >>> display = BiasVarianceDisplay.from_learning_curve(*curve, plot=False)
+    >>> display.gap.shape
+    (3,)
+    >>> alphas = [1e-3, 100.0]
+    >>> scores = validation_curve(net, X, y, param_name="alpha", param_range=alphas)
+    >>> display = BiasVarianceDisplay.from_validation_curve(
+    ...     alphas, *scores, param_name="alpha", noise_floor=1.0
+    ... )
+    >>> display.best_index
+    0
+    >>> display.plot().ax_.get_xlabel()
+    'alpha'
     """
 
     def __init__(
@@ -109,8 +136,8 @@ class BiasVarianceDisplay:
         ----------
         train_sizes : array-like of shape (n_points,)
         train_scores, test_scores : array-like of shape (n_points, n_folds)
-            Any times after them are passed over, so that ``*learning_curve(...)``
-            may be given.
+        *_ : array-like
+            Times, which are passed over: ``*learning_curve(...)`` may be given.
         noise_floor : float, default=None
             The best score that the noise in the targets leaves possible, if it is
             known.

@@ -26,7 +26,7 @@ class ConvergenceStudyDisplay:
     ----------
     study : pandas.DataFrame
         As `fastnn.model_selection.convergence_study` returns it.
-    curve : {"training_loss", "validation_loss"}
+    curve : {"training_loss", "validation_loss"}, default="validation_loss"
         What is drawn.
 
     Attributes
@@ -48,6 +48,28 @@ class ConvergenceStudyDisplay:
     lines_ : dict of {(learning rate, batch size): Line2D}
     marks_ : dict of {(learning rate, batch size): Line2D}
         The crosses where networks diverged.
+
+    See Also
+    --------
+    fastnn.model_selection.convergence_study : Makes a study.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import ConvergenceStudyDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), random_state=0)
+    >>> display = ConvergenceStudyDisplay.from_estimator(
+    ...     net, X, y, [1e-3, 1e-2], [16, 32], n_epochs=5
+    ... )
+    >>> len(display.lines_)
+    4
+    >>> again = ConvergenceStudyDisplay.from_study(
+    ...     display.study, curve="training_loss", plot=False
+    ... )
+    >>> again.plot(kind="multiples").axes_.shape
+    (1, 2)
     """
 
     def __init__(self, *, study, curve="validation_loss"):

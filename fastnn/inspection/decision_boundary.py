@@ -37,7 +37,7 @@ class DecisionBoundaryAnimation:
     scores : ndarray of shape (n_frames,)
         Accuracy or R² on the samples.
     feature_names : list of str
-    estimator : network or pipeline
+    estimator : network or pipeline, default=None
         Trained, as by `fit`.
 
     Attributes
@@ -50,6 +50,31 @@ class DecisionBoundaryAnimation:
     figure_ : matplotlib Figure
     animation_ : matplotlib.animation.FuncAnimation
         Made by `animate`.
+
+    See Also
+    --------
+    sklearn.inspection.DecisionBoundaryDisplay : The same of a fitted estimator.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import DecisionBoundaryAnimation
+    >>> X, y = make_moons(60, noise=0.1, random_state=0)
+    >>> net = MLPClassifier((8,), learning_rate_init=0.03, random_state=0)
+    >>> display = DecisionBoundaryAnimation.from_estimator(
+    ...     net, X, y, epochs=[0, 10, 40], n_epochs=40, grid_resolution=20
+    ... )
+    >>> display.responses.shape
+    (3, 20, 20)
+    >>> bool(display.scores[-1] > display.scores[0])
+    True
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "moons.gif")
+    ...     display = display.plot().animate(path=path)
+    ...     os.path.getsize(path) > 0
+    True
     """
 
     def __init__(

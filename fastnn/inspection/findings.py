@@ -23,6 +23,18 @@ class Finding:
         What was found.
     remedy : str
         What to try.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import diagnose
+    >>> X, y = load_wine(return_X_y=True)  # without a StandardScaler
+    >>> finding = diagnose(MLPClassifier((8,), random_state=0), X, y)[0]
+    >>> finding.severity in ("error", "warning")
+    True
+    >>> sorted(vars(finding))
+    ['name', 'numbers', 'remedy', 'sentence', 'severity']
     """
 
     name: str
@@ -48,6 +60,20 @@ class Diagnosis:
     estimator : network or pipeline
         That was judged; the one given, or the clone that was trained. None if
         training diverged.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import diagnose
+    >>> X, y = load_wine(return_X_y=True)  # without a StandardScaler
+    >>> diagnosis = diagnose(MLPClassifier((8,), random_state=0), X, y)
+    >>> diagnosis.is_healthy
+    False
+    >>> "unscaled_inputs" in diagnosis.names
+    True
+    >>> diagnosis["unscaled_inputs"].severity
+    'warning'
     """
 
     findings: list = field(default_factory=list)

@@ -42,6 +42,30 @@ class GradientFlowDisplay:
     band_ : Polygon
         The band of the update's ratio.
     legend_ : Legend
+
+    See Also
+    --------
+    training_statistics : The numbers.
+    diagnose : A verdict on them.
+
+    Notes
+    -----
+    That a step should change weights by about a thousandth of their size is a rule of
+    thumb of A. Karpathy's (lecture notes of CS231n, "Ratio of weights:updates").
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import GradientFlowDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8, 8), random_state=0)
+    >>> display = GradientFlowDisplay.from_estimator(net, X, y, n_epochs=5, plot=False)
+    >>> display.statistics.layers
+    ['hidden 1', 'hidden 2', 'output']
+    >>> display.plot().axes_.shape
+    (2, 2)
+    >>> again = GradientFlowDisplay.from_statistics(display.statistics, plot=False)
     """
 
     def __init__(self, *, statistics):

@@ -15,7 +15,7 @@ class LearningRateFinderDisplay:
     ----------
     table : pandas.DataFrame
         With a row per rate, as `fastnn.model_selection.learning_rate_range` has it.
-    suggestion : float or None
+    suggestion : float, default=None
         The rate that is suggested.
 
     Attributes
@@ -36,6 +36,27 @@ class LearningRateFinderDisplay:
     off_scale_ : Line2D or None
         The triangles at rates whose loss is above the end of the axis, ten times that
         of the lowest rate or more.
+
+    See Also
+    --------
+    fastnn.model_selection.learning_rate_range : Makes the table.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import LearningRateFinderDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> display = LearningRateFinderDisplay.from_estimator(
+    ...     MLPClassifier((8,), batch_size=16), X, y, n_rates=5, random_state=0
+    ... )
+    >>> len(display.losses)
+    5
+    >>> again = LearningRateFinderDisplay.from_table(
+    ...     display.table, display.suggestion, plot=False
+    ... )
+    >>> again.plot().ax_.get_xscale()
+    'log'
     """
 
     def __init__(self, *, table, suggestion=None):

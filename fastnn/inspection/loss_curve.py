@@ -64,16 +64,27 @@ class LossCurveDisplay:
     best_ : dict of {(name, curve): Line2D}
         The marks of the best epoch.
 
+    See Also
+    --------
+    GradientFlowDisplay : What happens in each layer.
+    ConvergenceStudyDisplay : Curves of many rates and batch sizes.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from fastnn import MLPEstimator
     >>> from fastnn.inspection import LossCurveDisplay
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPEstimator((16,), max_iter=500, random_state=0).fit(X, y)
+    >>> net = MLPEstimator((16,), learning_rate_init=0.1, random_state=0).fit(X, y)
     >>> display = LossCurveDisplay.from_estimator(net, plot=False)
-    >>> display.curves[0].best_epoch == net.n_iter_
+    >>> len(display.curves[0].loss) == net.n_iter_
     True
+    >>> display.plot().ax_.get_ylabel()
+    'loss'
+    >>> wide = MLPEstimator((64,), learning_rate_init=0.1, random_state=0).fit(X, y)
+    >>> display = LossCurveDisplay.from_estimators({"narrow": net, "wide": wide})
+    >>> sorted(display.lines_)
+    [('narrow', 'loss'), ('wide', 'loss')]
     """
 
     def __init__(self, *, curves):

@@ -25,14 +25,10 @@ class LossLandscapeDisplay:
         Rows go with y, columns with x. NaN or inf where it is not finite.
     directions : ndarray of shape (2, n_params)
         What one unit of x and of y adds to the weights.
-    center : ndarray of shape (n_params,)
-        The trained weights.
-    center_loss : float
-        Their loss.
-    path : ndarray of shape (n_points, 2), default=None
-        Where the weights were during training.
-    path_epochs : ndarray of int, (n_points,), default=None
-        And in which epochs.
+    center, center_loss : ndarray of shape (n_params,), float
+        The trained weights, and their loss.
+    path, path_epochs : ndarray of shape (n_points, 2) and (n_points,), default=None
+        Where the weights were during training, and in which epochs.
     explained_variance_ratio : ndarray of shape (2,), default=None
         Share of the path's squared distances from its end in each direction.
 
@@ -42,14 +38,26 @@ class LossLandscapeDisplay:
     center_ : Line2D
         The mark of the trained weights.
     path_ : Line2D or None
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-    colorbar_ : Colorbar
+    ax_, figure_, colorbar_ : matplotlib Axes, Figure and Colorbar
 
     References
     ----------
     .. [1] H. Li, Z. Xu, G. Taylor, C. Studer and T. Goldstein, "Visualizing the loss
        landscape of neural nets", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import LossLandscapeDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), max_iter=20, random_state=0)
+    >>> display = LossLandscapeDisplay.from_training(net, X, y, plot=False)
+    >>> display.plot(levels=9).path.shape
+    (21, 2)
+    >>> display = LossLandscapeDisplay.from_estimator(net.initialize(X, y), X, y)
+    >>> display.loss.shape
+    (25, 25)
     """
 
     def __init__(
@@ -169,19 +177,14 @@ class LossLandscapeDisplay:
             Epochs at most; None is `max_iter`.
         margin : float, default=0.25
             What to show besides the path, as a share of its extent.
-        resolution : int, default=25
-            Points in each direction.
-        sample_weight : array-like of shape (n_samples,), default=None
-        n_samples : int or None, default=1000
-            Rows of X at most whose loss is shown, drawn at random; None is all.
+        resolution, sample_weight, n_samples
+            As for `from_estimator`.
         n_points : int, default=100
             Points of the path at most, evenly spread over the epochs.
         random_state : int, RandomState instance or None, default=0
             Seed of the draw. Training follows the estimator's own.
-        ax : matplotlib Axes, default=None
-            None makes a figure.
-        plot : bool, default=True
-            Whether to draw; if not, matplotlib is not needed.
+        ax, plot
+            As for `from_estimator`.
 
         Returns
         -------

@@ -64,7 +64,7 @@ class NetworkDisplay:
         Those between the units that are drawn.
     limit : float
         The largest absolute value of all weights, drawn or not: the end of the colours.
-    input_names, output_names : list of str or None
+    input_names, output_names : list of str, default=None
         For the units that are drawn.
 
     Attributes
@@ -80,6 +80,24 @@ class NetworkDisplay:
     colorbar_ : Colorbar
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
+
+    See Also
+    --------
+    export_text : A small network's numbers as text.
+    fastnn.MLPEstimator.describe : Sizes, memory and work as a table.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import NetworkDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((16,), random_state=0).initialize(X, y)
+    >>> display = NetworkDisplay.from_estimator(net, max_units=8, plot=False)
+    >>> [len(column.units) for column in display.columns]
+    [4, 7, 3]
+    >>> [gap and gap.get_text().split()[1:] for gap in display.plot().gaps_]
+    [None, ['9', 'more'], None]
     """
 
     def __init__(self, *, columns, weights, limit, input_names=None, output_names=None):

@@ -50,6 +50,33 @@ class SearchResultsDisplay:
     figure_ : matplotlib Figure
     artists_ : dict
         What was drawn, by name; see the kinds of `plot`.
+
+    See Also
+    --------
+    fastnn.model_selection.GridSearchCV : Such a search.
+    ConvergenceStudyDisplay : Curves of many rates and batch sizes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import SearchResultsDisplay
+    >>> from fastnn.model_selection import GridSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), max_iter=500, tol=1e-2, random_state=0)
+    >>> grid = {"alpha": [0.001, 0.1], "learning_rate_init": [0.001, 0.01, 0.1]}
+    >>> search = GridSearchCV(network, grid, refit=False).fit(X, y)
+    >>> display = SearchResultsDisplay.from_search(search)
+    >>> display.kind_
+    'heat_map'
+    >>> columns, rows, table = display.heat_map()
+    >>> rows
+    [0.001, 0.01, 0.1]
+    >>> display = SearchResultsDisplay.from_results(search.cv_results_, plot=False)
+    >>> display.plot(kind="parameter", parameters="learning_rate_init").ax_.get_xlabel()
+    'learning_rate_init'
+    >>> 1 <= len(display.pareto_front()) <= 6
+    True
     """
 
     def __init__(self, *, results, metric="score", resource=None, best_index=None):
@@ -126,10 +153,12 @@ class SearchResultsDisplay:
         ----------
         search : fitted search
             With `cv_results_`.
-        kind, parameters, reduce, ax
+        kind, parameters
             As for `plot`.
         metric : str, default=None
             Which of several metrics; None is the one that the search refits by.
+        reduce, ax
+            As for `plot`.
         plot : bool, default=True
             Whether to draw; if not, matplotlib is not needed.
 

@@ -53,6 +53,19 @@ class TrainingStatistics:
         diverged, and untrained if that was the first.
     divergence : str or None
         The error that `fit` would have raised because the loss was not finite.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import training_statistics
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), random_state=0)
+    >>> statistics = training_statistics(net, X, y, n_epochs=5)
+    >>> statistics.gradient_norm.shape
+    (6, 2)
+    >>> statistics.to_frame()["layer"].unique().tolist()
+    ['hidden 1', 'output']
     """
 
     layers: list
@@ -164,6 +177,23 @@ def training_statistics(
     ValueError
         If the solver is "lbfgs", which has no epochs, or if an argument does not suit
         `fit`. A loss that stops being finite raises nothing: see `divergence`.
+
+    See Also
+    --------
+    GradientFlowDisplay : A picture of it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.inspection import training_statistics
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), activation="tanh", random_state=0)
+    >>> statistics = training_statistics(net, X, y, n_epochs=5)
+    >>> statistics.epochs
+    array([0, 1, 2, 3, 4, 5])
+    >>> bool(statistics.loss[1] > statistics.loss[5])
+    True
     """
     stochastic_network(estimator, "training_statistics")
     check_epochs(n_epochs)

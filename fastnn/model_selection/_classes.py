@@ -66,6 +66,8 @@ class GridSearchCV(sk.GridSearchCV, PopulationSearch):
     --------
     RandomizedSearchCV : Draws candidates from distributions.
     HalvingGridSearchCV : Gives most of the work to the best candidates.
+    sklearn.model_selection.GridSearchCV : The original.
+    fastnn.inspection.SearchResultsDisplay : Pictures of what was found.
 
     Examples
     --------
@@ -98,16 +100,20 @@ class RandomizedSearchCV(sk.RandomizedSearchCV, PopulationSearch):
     n_iter : int, default=10
         Number of candidates.
 
-    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+    scoring, n_jobs, refit, cv, verbose, pre_dispatch
         As for :class:`GridSearchCV`.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates.
 
+    error_score, return_train_score
+        As for :class:`GridSearchCV`.
+
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_
-        As for :class:`GridSearchCV`, and so are all others.
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, \
+n_splits_, refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As for :class:`GridSearchCV`.
     n_epochs_trained_ : int
         Epochs trained over all candidates and folds, without the last fit on
         everything.
@@ -116,6 +122,23 @@ class RandomizedSearchCV(sk.RandomizedSearchCV, PopulationSearch):
     --------
     GridSearchCV : Tries all combinations.
     HyperbandSearchCV : Draws candidates and gives most of the work to the best.
+    suggest_space : Proposes distributions.
+    sklearn.model_selection.RandomizedSearchCV : The original.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import RandomizedSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), max_iter=500, tol=1e-2, random_state=0)
+    >>> space = {"learning_rate_init": loguniform(1e-3, 1e-1), "alpha": [0, 1e-3]}
+    >>> search = RandomizedSearchCV(network, space, n_iter=4, random_state=0)
+    >>> bool(search.fit(X, y).best_score_ > 0.9)
+    True
+    >>> len(search.cv_results_["params"])
+    4
     """
 
 
@@ -150,32 +173,64 @@ class HalvingGridSearchCV(sk_halving.HalvingGridSearchCV, PopulationSearch):
     aggressive_elimination : bool, default=False
         Whether to repeat the first rung until few enough candidates are left.
 
-    cv, scoring, refit, error_score, return_train_score, n_jobs, verbose
-        As for :class:`GridSearchCV`, with one metric only. Under a backend with
-        workers elsewhere each rung starts again. `return_train_score` is True by
-        default.
+    cv : int, splitter or iterable, default=5
+        How to split.
+
+    scoring, refit, error_score
+        As for :class:`GridSearchCV`, with one metric only.
+
+    return_train_score : bool, default=True
+        Whether to score on training samples as well.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the subsamples.
 
+    n_jobs, verbose
+        As for :class:`GridSearchCV`. Under a backend with workers elsewhere each
+        rung starts again.
+
     Attributes
     ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, \
+n_splits_, refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As for :class:`GridSearchCV`. The fit times of candidates that go on count
+        from their beginning.
     n_epochs_trained_ : int
         Epochs trained over all candidates and folds, without the last fit on
         everything.
-    n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, min_resources_
-        As in scikit-learn, and so are all others. The fit times of candidates that
-        go on count from their beginning.
+    n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, \
+min_resources_, n_iterations_, n_possible_iterations_, n_required_iterations_
+        As in scikit-learn.
 
     See Also
     --------
     HalvingRandomSearchCV : Draws candidates from distributions.
+    sklearn.model_selection.HalvingGridSearchCV : The original.
 
     Notes
     -----
     Candidates with the schedules "cosine" and "one_cycle" without `schedule_epochs`,
     and those with ``solver="lbfgs"``, start again in each rung. There is no
     ConvergenceWarning about networks that a rung has cut short.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import HalvingGridSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), tol=1e-2, random_state=0)
+    >>> search = HalvingGridSearchCV(
+    ...     network,
+    ...     {"learning_rate_init": [1e-5, 1e-4, 1e-2]},
+    ...     resource="max_iter",
+    ...     max_resources=90,
+    ...     random_state=0,
+    ... )
+    >>> search.fit(X, y).best_params_
+    {'learning_rate_init': 0.01, 'max_iter': 90}
+    >>> search.n_candidates_, search.n_resources_
+    ([3, 1], [30, 90])
     """
 
 
@@ -197,25 +252,58 @@ class HalvingRandomSearchCV(sk_halving.HalvingRandomSearchCV, PopulationSearch):
     n_candidates : int or "exhaust", default="exhaust"
         Candidates of the first rung.
 
-    factor, resource, max_resources, min_resources, aggressive_elimination
-        As for :class:`HalvingGridSearchCV`; here `min_resources` is "smallest" by
-        default.
+    factor, resource, max_resources
+        As for :class:`HalvingGridSearchCV`.
 
-    cv, scoring, refit, error_score, return_train_score, n_jobs, verbose
+    min_resources : int, "exhaust" or "smallest", default="smallest"
+        Resource of the first rung.
+
+    aggressive_elimination, cv, scoring, refit, error_score, return_train_score
         As for :class:`HalvingGridSearchCV`.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates and of the subsamples.
 
+    n_jobs, verbose
+        As for :class:`HalvingGridSearchCV`.
+
     Attributes
     ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, \
+n_splits_, refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As for :class:`HalvingGridSearchCV`.
     n_epochs_trained_ : int
         Epochs trained over all candidates and folds, without the last fit on
         everything.
-    n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, min_resources_
-        As for :class:`HalvingGridSearchCV`, and so are all others.
+    n_resources_, n_candidates_, n_remaining_candidates_, max_resources_, \
+min_resources_, n_iterations_, n_possible_iterations_, n_required_iterations_
+        As for :class:`HalvingGridSearchCV`.
 
     See Also
     --------
     HyperbandSearchCV : Several brackets of this.
+    HalvingGridSearchCV : Tries all combinations.
+    sklearn.model_selection.HalvingRandomSearchCV : The original.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import HalvingRandomSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), tol=1e-2, random_state=0)
+    >>> search = HalvingRandomSearchCV(
+    ...     network,
+    ...     {"learning_rate_init": loguniform(1e-3, 1e-1)},
+    ...     n_candidates=9,
+    ...     resource="max_iter",
+    ...     min_resources=10,
+    ...     max_resources=90,
+    ...     random_state=0,
+    ... )
+    >>> search.fit(X, y).n_candidates_
+    [9, 3, 1]
+    >>> search.n_resources_
+    [10, 30, 90]
     """

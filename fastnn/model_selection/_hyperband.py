@@ -61,12 +61,15 @@ class HyperbandSearchCV(PopulationSearch):
         One in so many candidates goes on to the next rung, with so many times the
         epochs.
 
-    scoring, n_jobs, refit, cv, verbose, error_score, return_train_score
-        As for :class:`RandomizedSearchCV`. With several metrics `refit` names the one
-        that decides who goes on.
+    scoring, n_jobs, refit, cv, verbose
+        As for :class:`GridSearchCV`. With several metrics `refit` names the one that
+        decides who goes on.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates.
+
+    error_score, return_train_score
+        As for :class:`GridSearchCV`.
 
     Attributes
     ----------
@@ -83,12 +86,14 @@ class HyperbandSearchCV(PopulationSearch):
         is trained for as many. A function as `refit` may choose otherwise; see Notes.
     n_epochs_trained_ : int
         Epochs trained over all folds, without the last fit on everything.
-    n_splits_, scorer_, multimetric_, refit_time_
-        As for :class:`RandomizedSearchCV`.
+    n_splits_, scorer_, multimetric_, refit_time_, classes_, n_features_in_, \
+feature_names_in_
+        As for :class:`GridSearchCV`.
 
     See Also
     --------
     HalvingRandomSearchCV : One bracket.
+    suggest_space : Proposes distributions.
 
     Notes
     -----
@@ -113,11 +118,18 @@ class HyperbandSearchCV(PopulationSearch):
     >>> from fastnn import MLPClassifier
     >>> from fastnn.model_selection import HyperbandSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier(random_state=0)
+    >>> network = MLPClassifier(batch_size=16, random_state=0)
     >>> rates = {"learning_rate_init": loguniform(1e-4, 1e-1)}
     >>> search = HyperbandSearchCV(network, rates, max_iter=9, random_state=0)
     >>> search.metadata["n_models"]
     17
+    >>> import warnings
+    >>> from sklearn.exceptions import ConvergenceWarning
+    >>> with warnings.catch_warnings():  # 9 epochs are few
+    ...     warnings.simplefilter("ignore", ConvergenceWarning)
+    ...     search = search.fit(X, y)
+    >>> bool(search.best_score_ > 0.8)
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -195,7 +207,7 @@ class HyperbandSearchCV(PopulationSearch):
         ----------
         X : array-like of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         **params : dict
             What the estimator's `fit`, the scorer and the splitter take besides.

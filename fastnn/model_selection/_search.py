@@ -36,7 +36,7 @@ class PopulationSearch(BaseSearchCV):
         ----------
         X : array-like of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         **params : dict
             What the estimator's `fit`, the scorer and the splitter take besides,

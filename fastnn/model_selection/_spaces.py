@@ -91,10 +91,22 @@ def suggest(trial, space):
 
     Examples
     --------
-    >>> import optuna  # doctest: +SKIP
-    >>> def objective(trial):  # doctest: +SKIP
-    ...     candidate = clone(network).set_params(**suggest(trial, space))
-    ...     return cross_val_score(candidate, X, y).mean()
+    >>> import optuna
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import suggest
+    >>> X, y = load_iris(return_X_y=True)
+    >>> space = {"hidden_layer_sizes": [(4,), (8,)], "learning_rate_init": [0.03, 0.1]}
+    >>> def objective(trial):
+    ...     network = MLPClassifier(tol=1e-2, random_state=0)
+    ...     network.set_params(**suggest(trial, space))
+    ...     return cross_val_score(network, X, y).mean()
+    >>> study = optuna.create_study(direction="maximize")
+    >>> study.enqueue_trial({"hidden_layer_sizes": "(4,)", "learning_rate_init": 0.1})
+    >>> study.optimize(objective, n_trials=1)
+    >>> study.best_value > 0.8
+    True
     """
     return {name: _choose(trial, name, values) for name, values in space.items()}
 

@@ -65,6 +65,25 @@ def convergence_study(
         "epoch" (from 1), "training_loss", "validation_loss" and "diverged". The rows of
         a network that diverges end with the epoch in which it did so, with NaN for both
         losses and True for "diverged".
+
+    See Also
+    --------
+    fastnn.inspection.ConvergenceStudyDisplay : A picture of it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import convergence_study
+    >>> X, y = load_iris(return_X_y=True)
+    >>> study = convergence_study(
+    ...     MLPClassifier((8,)), X, y, [1e-3, 1e-2], 32, n_epochs=20, random_state=0
+    ... )
+    >>> study.shape
+    (40, 6)
+    >>> last = study[study["epoch"] == 20]
+    >>> float(last.loc[last["training_loss"].idxmin(), "learning_rate"])
+    0.01
     """
     pandas = _pandas()
     X, y = indexable(X, y)
@@ -155,6 +174,23 @@ def learning_rate_range(
     ------
     ValueError
         If no rate is left to suggest.
+
+    See Also
+    --------
+    fastnn.inspection.LearningRateFinderDisplay : A picture of it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn import MLPClassifier
+    >>> from fastnn.model_selection import learning_rate_range
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), batch_size=16)
+    >>> table, rate = learning_rate_range(network, X, y, n_epochs=3, random_state=0)
+    >>> len(table)
+    16
+    >>> 1e-3 < rate < 1
+    True
     """
     if not 0 < low < high or n_rates < 2:
         raise ValueError(

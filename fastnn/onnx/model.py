@@ -56,7 +56,8 @@ def to_onnx(estimator, *, target_opset=None):
     >>> from fastnn import MLPClassifier
     >>> from fastnn.onnx import to_onnx
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = to_onnx(MLPClassifier((8,), max_iter=500, random_state=0).fit(X, y))
+    >>> network = MLPClassifier((8,), learning_rate_init=0.1, random_state=0)
+    >>> model = to_onnx(network.fit(X, y))
     >>> [output.name for output in model.graph.output]
     ['label', 'probabilities']
     """

@@ -25,6 +25,22 @@ def register():
     ------
     ImportError
         If skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> import skl2onnx
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> import fastnn.onnx
+    >>> from fastnn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), learning_rate_init=0.1, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), network).fit(X, y)
+    >>> fastnn.onnx.register()  # the import has done that
+    >>> model = skl2onnx.to_onnx(pipe, X[:1], options={"zipmap": False})
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
     """
     try:
         from skl2onnx import update_registered_converter

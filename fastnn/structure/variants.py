@@ -87,8 +87,8 @@ ACTIVATIONS = {
 
 
 def activation_of(given):
-    """Return the activation of a name; one of a user's own is one by itself."""
-    return ACTIVATIONS.get(given, given)
+    """Return the activation behind a name, or behind one of a user's own."""
+    return ACTIVATIONS[given] if isinstance(given, str) else given._record
 
 
 OUTPUTS = {

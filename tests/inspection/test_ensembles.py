@@ -1,6 +1,5 @@
 """Samples of predictions by dropout, and what they say together."""
 
-import doctest
 import itertools
 
 import numpy as np
@@ -18,8 +17,8 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.exceptions import NotFittedError
 
-from fastnn import MLPClassifier, MLPEstimator, MLPRegressor, base
-from fastnn.inspection import ensembles, text
+from fastnn import MLPClassifier, MLPEstimator, MLPRegressor
+from fastnn.inspection import ensembles
 
 pytestmark = ignore_convergence
 
@@ -307,10 +306,3 @@ def test_errors_of_summaries():
     assert ensembles.mutual_information([[[0.5, 0.9]]], multilabel=True).shape == (1, 2)
     with pytest.raises(ValueError, match="NaN"):
         ensembles.std([[[np.nan, 0.9]]])
-
-
-@pytest.mark.parametrize("module", [base, ensembles, text], ids=lambda m: m.__name__)
-def test_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted >= 3
-    assert result.failed == 0

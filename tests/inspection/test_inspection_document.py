@@ -1,11 +1,9 @@
 """The code of docs/inspection.md and of docstrings runs as it stands there."""
 
-import doctest
 import re
 import sys
 
 import pytest
-from helpers import ignore_convergence
 from test_documents import ROOT, blocks, run
 
 import fastnn.inspection as package
@@ -48,11 +46,3 @@ def test_every_finding_is_in_the_table():
         name for name in package.__all__ if name.endswith(("Display", "Animation"))
     }
     assert displays == shown
-
-
-@ignore_convergence
-@pytest.mark.parametrize("name", ["loss_curve", "diagnose"])
-def test_examples_of_docstrings(name):
-    result = doctest.testmod(sys.modules[f"fastnn.inspection.{name}"])
-    assert result.attempted >= 5
-    assert result.failed == 0
