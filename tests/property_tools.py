@@ -4,6 +4,7 @@ The profile "ci" draws the same examples in each run, so that it never flakes; "
 draws other ones in each run, and many more: ``FASTNN_HYPOTHESIS=soak``.
 """
 
+import math
 import os
 import warnings
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnn import Activation
 from fastnn.inputs.parameters import CONSTRAINTS, SCHEDULES
 from fastnn.structure.variants import (
     ACTIVATIONS,
@@ -51,7 +53,18 @@ _above_0 = st.sampled_from(2 * NUMBERS + ENDS)
 _at_least_0 = st.sampled_from((0, 0.0, *NUMBERS, *ENDS))
 _share = st.sampled_from((0, 0.0, *BELOW_1, *ALMOST_1))
 _count = st.sampled_from((1, 2, 5, np.int64(3), 10**30))
-_activation = st.sampled_from(sorted(ACTIVATIONS))
+
+
+def squareplus(z):
+    return 0.5 * (z + math.sqrt(z * z + 4))
+
+
+def squareplus_slope(z):
+    return 0.5 * (1 + z / math.sqrt(z * z + 4))
+
+
+OWN = Activation(squareplus, squareplus_slope)
+_activation = st.sampled_from([*sorted(ACTIVATIONS), OWN])
 _losses = sorted({*CLASSIFICATION_LOSSES, *REGRESSION_LOSSES})
 
 
