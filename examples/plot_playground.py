@@ -88,5 +88,5 @@ X, y = puzzles["spiral"]
 film = DecisionBoundaryAnimation.from_estimator(
     network, X, y, epochs=4 if QUICK else 16, grid_resolution=50, plot=False
 )
-film.animate(fps=4)
+animation = film.animate(fps=4).animation_  # plays as long as it is kept
 plt.show()

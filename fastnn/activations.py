@@ -10,7 +10,7 @@ from .kernels import own
 from .kernels.own import exp, logistic, tanh
 from .structure import variants
 
-__all__ = ["Activation", "exp", "logistic", "tanh"]
+__all__ = ["exp", "logistic", "tanh"]  # `Activation` is one of fastnn's own names
 
 # Where derivatives are compared with differences: few functions have a kink just there.
 _Z = np.linspace(-6.013, 6.011, 193)

@@ -20,17 +20,62 @@ from .activations import BACKWARD, FORWARD
 
 
 def exp(z):
-    """Return the exponential of z."""
+    """Return the exponential of z, by a polynomial in compiled code.
+
+    Parameters
+    ----------
+    z : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn.activations import exp
+    >>> float(exp(0.0))
+    1.0
+    """
     return np.exp(z)
 
 
 def tanh(z):
-    """Return the hyperbolic tangent of z."""
+    """Return the hyperbolic tangent of z, by a polynomial in compiled code.
+
+    Parameters
+    ----------
+    z : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn.activations import tanh
+    >>> float(tanh(0.0))
+    0.0
+    """
     return np.tanh(z)
 
 
 def logistic(z):
-    """Return 1 / (1 + exp(-z))."""
+    """Return 1 / (1 + exp(-z)), by a polynomial in compiled code.
+
+    Parameters
+    ----------
+    z : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn.activations import logistic
+    >>> float(logistic(0.0))
+    0.5
+    """
     return 1 / (1 + np.exp(-z))
 
 

@@ -24,6 +24,7 @@ from fastnn.inspection import ensembles
 
 MODULES = (
     "fastnn",
+    "fastnn.activations",
     "fastnn.model_selection",
     "fastnn.inspection",
     "fastnn.inspection.ensembles",

@@ -40,7 +40,7 @@ def search_in(namespace):
     return search.best_score_
 
 
-SEARCH = blocks("docs/search.md")
+SEARCH = blocks("docs/hyperparameter_search.md")
 
 
 def titles():
