@@ -64,9 +64,10 @@ print(f"accuracy on digits never seen: {accuracy:.3f}")
 # The drawing
 # -----------
 # A line's colour is the sign and its thickness the size of a weight. Of the 784 inputs
-# only the first and last are drawn: pixels of the upper and lower margin, which are
-# hardly ever dark. Nothing is learnt from them, and the penalty has made their weights
-# so small that the lines can hardly be seen.
+# the 16 with the largest weights are drawn, and dots stand for the others; a feature's
+# number is 28 times its row, plus its column. None of the 16 lies in the left or right
+# margin, where pixels are hardly ever dark: nothing is learnt from them, and the
+# penalty has made their weights small.
 
 NetworkDisplay.from_estimator(network, max_units=16)
 

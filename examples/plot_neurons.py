@@ -64,6 +64,7 @@ for (name, neuron), (color, marker, line) in zip(
     epochs = range(1, neuron.n_iter_ + 1)
     ax.plot(epochs, neuron.errors_, line, color=color, marker=marker, label=name)
 ax.set(xlabel="epoch", ylabel="mistakes on 4 inputs", ylim=(-0.2, 4.3))
+ax.set_yticks(range(5))
 ax.legend()
 ax.set_title("A perceptron stops at no mistakes; on XOR it never does")
 

@@ -79,7 +79,7 @@ walks = {name: walk(options) for name, options in racers.items()}
 grid = np.stack(np.meshgrid(np.linspace(-2, 4, 80), np.linspace(-4, 3, 80)), axis=-1)
 levels = np.geomspace(0.002, 20, 14)
 colors = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
+styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained")
 pairs = zip(axes.flat, walks.items(), colors, styles, strict=False)
 for ax, (name, (places, losses)), color, style in pairs:
@@ -94,7 +94,7 @@ for ax, (name, (places, losses)), color, style in pairs:
     )
 axes[1, 2].set(xlabel="step", ylabel="loss", ylim=(1e-17, 50))
 axes[1, 2].set_title("The race")
-axes[1, 2].legend(fontsize="x-small", loc="lower left")
+axes[1, 2].legend(fontsize="small", loc="lower left")
 
 # %%
 # The digits

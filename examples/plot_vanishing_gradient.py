@@ -111,11 +111,12 @@ axes[1].bar_label(
         for n in names
     ],
     padding=3,
+    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
 )
-axes[1].axvline(0.1, color="black", linestyle=":", linewidth=1)
+axes[1].axvline(0.1, color="black", linestyle=":", linewidth=1, zorder=0)
 axes[1].set(xlabel="accuracy in training (dotted: guessing)", xlim=(0, 1.2))
 axes[1].set_title(f"After {N_EPOCHS} epochs")
-axes[0].legend(fontsize="small", loc="lower right")
+axes[0].legend(fontsize="small", loc="lower right", borderaxespad=0.2)
 
 # %%
 # While it learns

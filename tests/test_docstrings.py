@@ -5,7 +5,6 @@ import doctest
 import importlib
 import inspect
 import re
-import tempfile
 import warnings
 from dataclasses import is_dataclass
 from functools import cache
@@ -282,8 +281,7 @@ def displays(cls):
     elif name == "DecisionBoundaryAnimation":
         display = cls.from_estimator(network, X[:, :2], y, grid_resolution=4)
         yield display
-        with tempfile.TemporaryDirectory() as folder:  # one not shown warns in the end
-            yield copy.copy(display).animate(path=f"{folder}/frames.gif")
+        yield copy.copy(display).animate()
     elif name == "LearningRateFinderDisplay":
         yield cls.from_estimator(network, X, y, n_rates=3)
     elif name == "GradientFlowDisplay":

@@ -8,9 +8,13 @@ import numpy as np
 # common colour blindness. Their yellow is left out, which is too pale for lines.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
-OKABE_ITO = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+# Purple comes last: to readers without green it is nearly the grey that green is.
+OKABE_ITO = (BLUE, VERMILLION, GREEN, ORANGE, SKY, BLACK, PURPLE)
 LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LABELS = 0.5  # inches below an axes for its tick labels and its name
+_MOST_LETTERS = 45  # of words below an axes 6 inches wide that stand side by side
+_TILT = 35  # degrees
 SMALL = 8  # points: the smallest letters that a picture of 6 by 4 inches is read at
 
 
@@ -102,6 +106,62 @@ def legend_beside(ax, **options):
     place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
     fonts = {"fontsize": "small", "title_fontsize": "small"}
     return ax.legend(**{**place, **fonts, **options})
+
+
+def legend_below(ax, further=0.0, **options):
+    """Put a legend in rows below an axes and its label, where it hides nothing.
+
+    In a figure without a layout engine, which would leave no room for it there, it
+    stands inside.
+
+    further : float
+        Inches that long tick labels need.
+    """
+    figure = ax.get_figure()
+    if figure.get_layout_engine() is None:
+        return ax.legend(fontsize="small", **options)
+    from matplotlib.transforms import ScaledTranslation
+
+    shift = ScaledTranslation(0, -_LABELS - further, figure.dpi_scale_trans)
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 0}
+    place |= {"bbox_transform": ax.transAxes + shift, "ncols": 4, "columnspacing": 1.5}
+    return ax.legend(**{**place, "fontsize": "small", "frameon": False, **options})
+
+
+def legend_height(n_entries):
+    """Return the inches that a legend's entries take, a title among them."""
+    return 0.19 * n_entries
+
+
+def whole_numbers(axis):
+    """Let an axis name whole numbers only, also where it shows a single one."""
+    axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+
+
+def tilt_if_crowded(ax, texts):
+    """Tilt the words below an axes if they need it; return the inches they add."""
+    if sum(map(len, texts)) <= _MOST_LETTERS:
+        return 0.0
+    options = {"rotation": _TILT, "ha": "right", "rotation_mode": "anchor"}
+    for label in ax.get_xticklabels():
+        label.set(**options)
+    return 0.07 * np.sin(np.radians(_TILT)) * max(map(len, texts))
+
+
+def say(ax, text):
+    """Explain in an axes why it is empty; return the text."""
+    ax.set_yticks([])
+    place = {"ha": "center", "va": "center", "transform": ax.transAxes}
+    return ax.text(0.5, 0.5, text, fontsize="small", **place)
+
+
+def shortened(text, most=24):
+    """Return a text, its middle left out if it is longer than `most` letters.
+
+    Names that are alike usually differ at one of their ends.
+    """
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
 
 
 def ceiling_of(losses, usual):

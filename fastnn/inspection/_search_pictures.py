@@ -5,11 +5,14 @@ import numpy as np
 from ._matplotlib import (
     BLACK,
     BLUE,
+    MARKERS,
     ORANGE,
     VERMILLION,
     axes_for,
     colors_of,
+    legend_below,
     suits_log,
+    tilt_if_crowded,
 )
 from ._values import are_numbers, places_of, text_of, unique
 
@@ -31,9 +34,13 @@ def draw_heat_map(display, ax, caller, reduce):
     ax.set_xlabel(_short(names[0]))
     ax.set_ylabel(_short(names[1]))
     others = [name for name in display.varied if name not in names]
-    if others:
-        words = ", ".join(map(_short, others))
-        ax.set_title(f"{reduce} over {words}", fontsize="small")
+    notes = []
+    if others and "mesh" in artists:  # points are all drawn, one over the other
+        notes.append(f"{reduce} over {', '.join(map(_short, others))}")
+    if "mesh" in artists and not np.isfinite(table).all():
+        notes.append("grey: no score")
+    if notes:
+        ax.set_title("; ".join(notes), fontsize="small")
     return artists
 
 
@@ -41,6 +48,7 @@ def _draw_mesh(ax, columns, rows, table):
     mesh = ax.imshow(
         np.ma.masked_invalid(table), origin="lower", aspect="auto", cmap="viridis"
     )
+    ax.set_facecolor("0.8")
     for axis, values in ((ax.xaxis, columns), (ax.yaxis, rows)):
         texts = [text_of(value) for value in values]
         tilted = axis is ax.xaxis and sum(map(len, texts)) > 45
@@ -101,7 +109,7 @@ def _draw_points(display, ax):
         ax.set_xscale("log")
     if suits_log(y):
         ax.set_yscale("log")
-    ax.legend(fontsize="small")
+    legend_below(ax)
     return {"points": points, "best": mark}
 
 
@@ -114,47 +122,40 @@ def draw_parameter(display, ax, caller, reduce):
     values = unique(given)
     numeric = are_numbers(values)
     x = np.array(given if numeric else places_of(given, values), dtype=float)
-    points = ax.errorbar(
-        x,
-        scores,
-        yerr=display.errors[display.last],
-        fmt="o",
-        color=BLUE,
-        markersize=5,
-        elinewidth=0.8,
-        alpha=0.8,
-        label="candidates ± deviation",
-    )
+    points = _candidates(display, ax, x)
     line = None
     where = np.unique(x)
     if len(where) < len(x):
         combine = np.nanmax if reduce == "best" else np.nanmean
         found = [scores[(x == w) & np.isfinite(scores)] for w in where]
         heights = [combine(f) if f.size else np.nan for f in found]
-        (line,) = ax.plot(where, heights, "--", color=ORANGE, label=reduce)
-    elif numeric:
+        style = {"linestyle": "--", "color": ORANGE}
+        (line,) = ax.plot(where, heights, label=f"{reduce} of each value", **style)
+    elif numeric and display.varied == [name]:
+        # Where other parameters vary, too, they are behind the ups and downs.
         rank = np.argsort(x)
         (line,) = ax.plot(x[rank], scores[rank], "-", color=BLUE, linewidth=1)
     best = int(np.flatnonzero(display.last == display.best_index)[0])
     mark = _star(ax, x[best], scores[best])
     if numeric and suits_log(x):
         ax.set_xscale("log")
+    further = 0.0
     if not numeric:
-        ax.set_xticks(range(len(values)), labels=[text_of(v) for v in values])
+        texts = [text_of(v) for v in values]
+        ax.set_xticks(range(len(values)), labels=texts)
         ax.margins(x=0.15)
+        further = tilt_if_crowded(ax, texts)
     ax.set_xlabel(_short(name))
     ax.set_ylabel(_score_name(display))
-    ax.legend(fontsize="small")
+    legend_below(ax, further)
     return {"points": points, "line": line, "best": mark}
 
 
-def draw_cost(display, ax, caller, reduce):
-    """Draw scores against the time of a fit, and the front of the best."""
-    ax = _begin(display, ax, caller)
-    times, scores = display.fit_times, display.scores
-    points = ax.errorbar(
-        times[display.last],
-        scores[display.last],
+def _candidates(display, ax, x):
+    """Draw the candidates' scores over x, with their deviation over the folds."""
+    return ax.errorbar(
+        x,
+        display.scores[display.last],
         yerr=display.errors[display.last],
         fmt="o",
         color=BLUE,
@@ -163,6 +164,13 @@ def draw_cost(display, ax, caller, reduce):
         alpha=0.8,
         label="candidates ± deviation",
     )
+
+
+def draw_cost(display, ax, caller, reduce):
+    """Draw scores against the time of a fit, and the front of the best."""
+    ax = _begin(display, ax, caller)
+    times, scores = display.fit_times, display.scores
+    points = _candidates(display, ax, times[display.last])
     front = display.pareto_front()
     (line,) = ax.step(
         times[front],
@@ -173,11 +181,11 @@ def draw_cost(display, ax, caller, reduce):
         label="best for its time",
     )
     mark = _star(ax, times[display.best_index], scores[display.best_index])
-    if suits_log(times):
+    if suits_log(times, 10.0):  # one slow fit would press all others together
         ax.set_xscale("log")
     ax.set_xlabel("time of a fit (seconds)")
     ax.set_ylabel(_score_name(display))
-    ax.legend(fontsize="small")
+    legend_below(ax)
     return {"points": points, "front": line, "best": mark}
 
 
@@ -190,6 +198,7 @@ def draw_rungs(display, ax, caller, reduce):
     names = sorted(set(brackets.tolist()), reverse=True)
     colors = dict(zip(names, colors_of(len(names)), strict=True))
     styles = dict(zip(names, ("-", "--", ":", "-.") * len(names), strict=False))
+    markers = dict(zip(names, MARKERS * len(names), strict=False))
     lines, rows = {}, {}
     for i, candidate in enumerate(display.candidates):
         rows.setdefault(candidate, []).append(i)
@@ -200,7 +209,7 @@ def draw_rungs(display, ax, caller, reduce):
             display.resources[places],
             display.scores[places],
             linestyle=styles[bracket],
-            marker="o",
+            marker=markers[bracket],
             markersize=4,
             linewidth=1,
             color=colors[bracket],
@@ -209,6 +218,7 @@ def draw_rungs(display, ax, caller, reduce):
     for bracket in names:
         if len(names) > 1:
             style = {"color": colors[bracket], "linestyle": styles[bracket]}
+            style |= {"marker": markers[bracket], "markersize": 4}
             ax.plot([], [], label=f"bracket {bracket}", **style)
     i = display.best_index
     mark = _star(ax, display.resources[i], display.scores[i])
@@ -217,7 +227,7 @@ def draw_rungs(display, ax, caller, reduce):
     _resource_ticks(ax, display.resources)
     ax.set_xlabel(_resource_name(display))
     ax.set_ylabel(_score_name(display))
-    ax.legend(fontsize="small")
+    legend_below(ax)
     return {"lines": lines, "best": mark}
 
 

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from ._matplotlib import BLACK, BLUE, VERMILLION, axes_for, number, suits_log
+from ._matplotlib import (
+    BLACK,
+    BLUE,
+    VERMILLION,
+    axes_for,
+    legend_below,
+    number,
+    suits_log,
+    tilt_if_crowded,
+)
 
 # Differences between scores count if they are larger than this many standard errors of
 # the difference over the folds: what chance exceeds in about one case of twenty.
@@ -49,7 +58,10 @@ class BiasVarianceDisplay:
     lines_ : dict of {"train" or "test": Line2D}
     gap_ : Line2D
         The bar between the two scores at `best_index`.
-    gap_text_ : Annotation
+    gap_text_ : Text
+        Its size, in the legend.
+    failed_ : Line2D or None
+        The crosses at the points where every fit failed.
     floor_ : Line2D or None
 
     See Also
@@ -275,37 +287,55 @@ class BiasVarianceDisplay:
                 self.x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
             )
         self._draw_gap(ax)
+        self._draw_failed(ax)
         self.floor_ = None
         if self.noise_floor is not None:
             self.floor_ = ax.axhline(
                 self.noise_floor, color=BLACK, linestyle=":", label="best possible"
             )
-        if self.x.dtype.kind in "iuf" and suits_log(self.x):
+        further = 0.0
+        if self.x.dtype.kind not in "iuf":
+            ax.margins(x=0.1)
+            further = tilt_if_crowded(ax, list(self.x))
+        elif suits_log(self.x):
             ax.set_xscale("log")
         ax.set_xlabel(self.x_name)
         ax.set_ylabel(self.score_name)
         ax.set_title(_wrapped(self.verdict), fontsize="small", loc="left")
-        ax.legend(fontsize="small")
+        texts = legend_below(ax, further).get_texts()
+        self.gap_text_ = next(t for t in texts if t.get_text() == self._gap_label())
         return self
 
     def _draw_gap(self, ax):
+        """Draw the bar between the scores that are judged."""
         ax.margins(y=0.12)
         i = self.best_index
         place, ends = self.x[i], (self.test_mean[i], self.train_mean[i])
         (self.gap_,) = ax.plot(
-            [place, place], ends, "-", color=BLACK, linewidth=1.2, marker="_"
+            [place, place],
+            ends,
+            "-",
+            color=BLACK,
+            linewidth=1.2,
+            marker="_",
+            label=self._gap_label(),
         )
-        right = i > (len(self.x) - 1) / 2
-        self.gap_text_ = ax.annotate(
-            f"gap {self.gap[i]:.3f}",
-            (place, min(ends)),
-            xytext=(0, -13),  # below the bar, which may be short
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="top",
-            fontsize="small",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8},
-        )
+
+    def _gap_label(self):
+        return f"gap {self.gap[self.best_index]:.3f}"
+
+    def _draw_failed(self, ax):
+        """Mark the points without a score, at the lower edge."""
+        self.failed_, failed = None, np.isnan(self.test_mean)
+        if failed.any():
+            (self.failed_,) = ax.plot(
+                self.x[failed],
+                np.full(failed.sum(), 0.04),
+                "x",
+                color=BLACK,
+                transform=ax.get_xaxis_transform(),
+                label="every fit failed",
+            )
 
 
 _ADVICE = {
@@ -341,4 +371,4 @@ def _error(differences):
 def _wrapped(text, width=84):
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width))
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

@@ -5,13 +5,16 @@ import numpy as np
 from ..model_selection import convergence_study
 from ._matplotlib import (
     LINE_STYLES,
+    MARKERS,
     axes_for,
     ceiling_of,
     colors_of,
     legend_beside,
+    legend_height,
     number,
     panels_for,
     suits_log,
+    whole_numbers,
 )
 
 _COLUMNS = ("learning_rate", "batch_size", "epoch", "diverged")
@@ -48,6 +51,8 @@ class ConvergenceStudyDisplay:
     lines_ : dict of {(learning rate, batch size): Line2D}
     marks_ : dict of {(learning rate, batch size): Line2D}
         The crosses where networks diverged.
+    exits_ : dict of {(learning rate, batch size): Line2D}
+        The triangles at the upper edge, wherever a curve leaves its panel.
 
     See Also
     --------
@@ -175,7 +180,7 @@ class ConvergenceStudyDisplay:
         kind : {"one", "multiples"}, default="one"
             One panel with rates as colours and batch sizes as line styles, or a panel
             per batch size with the same axes. Losses far above those of the lowest
-            rate leave the panel.
+            rate leave the panel, and a triangle marks where.
 
         Returns
         -------
@@ -184,24 +189,32 @@ class ConvergenceStudyDisplay:
         if kind not in ("one", "multiples"):
             raise ValueError(f"kind must be 'one' or 'multiples'; got {kind!r}.")
         caller = f"{type(self).__name__}.plot"
-        if kind == "one":
-            axes = np.array([[axes_for(ax, caller, (6.5, 4))]], dtype=object)
-        else:
-            n = len(self.batch_sizes)
-            n_columns = min(3, n)
-            shape = -(-n // n_columns), n_columns
-            if isinstance(ax, np.ndarray):  # every panel is given, empty ones are not
-                shape = 1, n
-            size = (max(6, 2.5 * shape[1] + 1), 1 + 2.6 * shape[0])
-            axes = panels_for(ax, caller, *shape, size, sharex=True, sharey=True)
-        self.axes_, self.ax_ = axes, axes.flat[0]
-        self.figure_ = self.ax_.figure
+        self.axes_ = axes = self._panels(ax, kind, caller)
+        self.ax_, self.figure_ = axes.flat[0], axes.flat[0].figure
         self._draw(kind)
+        for panel in axes.flat[: 1 if kind == "one" else len(self.batch_sizes)]:
+            self._scale(panel)
+        self._mark_exits()
         if kind == "one":
             self._label_one()
         else:
             self._label_multiples()
         return self
+
+    def _panels(self, ax, kind, caller):
+        """Return the axes to draw on, with room for the legends beside them."""
+        n_rates, n = len(self.learning_rates), len(self.batch_sizes)
+        of_rates = legend_height(n_rates + 3)  # title, diverged, leaves the panel
+        if kind == "one":
+            height = max(4, of_rates + legend_height(n + 1) + 0.9)
+            return np.array([[axes_for(ax, caller, (6.5, height))]], dtype=object)
+        n_columns = min(3, n)
+        shape = -(-n // n_columns), n_columns
+        if isinstance(ax, np.ndarray):  # every panel is given, empty ones are not
+            shape = 1, n
+        height = max(2.6, of_rates + 0.2)
+        size = (max(6, 2.5 * shape[1] + 1), 1 + height * shape[0])
+        return panels_for(ax, caller, *shape, size, sharex=True, sharey=True)
 
     def _draw(self, kind):
         """Draw every curve in its panel."""
@@ -211,16 +224,15 @@ class ConvergenceStudyDisplay:
         for (rate, size), (epochs, losses) in self.curves.items():
             i, j = rates.index(rate), sizes.index(size)
             ax = self.axes_.flat[j if kind == "multiples" else 0]
-            style = LINE_STYLES[j % len(LINE_STYLES)]
-            if kind == "multiples":  # styles are free to tell the rates apart, too
-                style = LINE_STYLES[i % len(LINE_STYLES)]
+            # In a panel of its size, styles are free to tell the rates apart, too.
+            look = _look(i if kind == "multiples" else j)
             (self.lines_[rate, size],) = ax.plot(
-                epochs, losses, linestyle=style, color=colors[i], linewidth=1.6
+                epochs, losses, color=colors[i], linewidth=1.6, **look
             )
             if (rate, size) in self.diverged:
                 (self.marks_[rate, size],) = ax.plot(
                     [self.diverged[rate, size]],
-                    [0.97],
+                    [0.93],
                     "x",
                     color=colors[i],
                     markersize=8,
@@ -229,26 +241,46 @@ class ConvergenceStudyDisplay:
                     clip_on=False,
                 )
 
-    def _handles(self, colors, styles):
+    def _mark_exits(self):
+        """Mark where curves cross the upper edge of their panel."""
+        self.exits_ = {}
+        top = ceiling_of(self._found(), self._usual())
+        for setting, line in self.lines_.items():
+            ax = line.axes
+            places = _exits(*self.curves[setting], top, ax.get_yscale() == "log")
+            if not places.size:
+                continue
+            (self.exits_[setting],) = ax.plot(
+                places,
+                np.ones(len(places)),
+                "^",
+                color=line.get_color(),
+                markersize=7,
+                transform=ax.get_xaxis_transform(),
+                clip_on=False,
+                zorder=3,
+            )
+
+    def _handles(self, colors, looks):
         from matplotlib.lines import Line2D
 
         return [
-            Line2D([], [], color=color, linestyle=style, linewidth=1.6)
-            for color, style in zip(colors, styles, strict=True)
+            Line2D([], [], color=color, linewidth=1.6, **look)
+            for color, look in zip(colors, looks, strict=True)
         ]
 
     def _label_one(self):
         n_rates, n_sizes = len(self.learning_rates), len(self.batch_sizes)
-        rates = self._handles(colors_of(n_rates, ordered=True), ["-"] * n_rates)
+        rates = self._handles(colors_of(n_rates, ordered=True), [{}] * n_rates)
         labels = self._rate_labels()
-        self._mark_diverged(rates, labels)
+        self._explain_marks(rates, labels)
         first = legend_beside(
             self.ax_, handles=rates, labels=labels, title="learning rate"
         )
         self.ax_.add_artist(first)  # the next one would take its place
         first.set_clip_on(False)  # the layout leaves no room for what is clipped
-        styles = [LINE_STYLES[j % len(LINE_STYLES)] for j in range(n_sizes)]
-        sizes = self._handles(["black"] * n_sizes, styles)
+        looks = [_look(j) for j in range(n_sizes)]
+        sizes = self._handles(["black"] * n_sizes, looks)
         names = [number(size) for size in self.batch_sizes]
         legend_beside(
             self.ax_,
@@ -258,13 +290,12 @@ class ConvergenceStudyDisplay:
             loc="lower left",
             bbox_to_anchor=(1.02, 0),
         )
-        self._label_axes(self.ax_)
+        self.ax_.set_xlabel("epoch")
         self.ax_.set_ylabel(self.curve.replace("_", " "))
 
     def _rate_labels(self):
         """Return the rates, and which of them have no loss within the axis."""
-        found = np.concatenate([losses for _, losses in self.curves.values()])
-        top = ceiling_of(found, self._usual())
+        top = ceiling_of(self._found(), self._usual())
         labels = []
         for rate in self.learning_rates:
             own = np.concatenate(
@@ -274,24 +305,32 @@ class ConvergenceStudyDisplay:
             labels.append(f"{number(rate)} (off scale)" if off else number(rate))
         return labels
 
-    def _mark_diverged(self, handles, labels):
-        """Add the cross to a legend's entries, if there is one."""
+    def _explain_marks(self, handles, labels):
+        """Add the marks that were drawn to a legend's entries."""
         from matplotlib.lines import Line2D
 
-        if self.diverged:
-            handles.append(Line2D([], [], color="black", marker="x", linestyle="none"))
-            labels.append("diverged")
+        for drawn, marker, label in (
+            (self.marks_, "x", "diverged"),
+            (self.exits_, "^", "leaves the panel"),
+        ):
+            if drawn:
+                style = {"color": "black", "marker": marker, "linestyle": "none"}
+                handles.append(Line2D([], [], **style))
+                labels.append(label)
 
     def _label_multiples(self):
-        n_rates = len(self.learning_rates)
-        styles = [LINE_STYLES[i % len(LINE_STYLES)] for i in range(n_rates)]
-        rates = self._handles(colors_of(n_rates, ordered=True), styles)
+        n_rates, n = len(self.learning_rates), len(self.batch_sizes)
+        looks = [_look(i) for i in range(n_rates)]
+        rates = self._handles(colors_of(n_rates, ordered=True), looks)
         labels = self._rate_labels()
-        self._mark_diverged(rates, labels)
-        for ax, size in zip(self.axes_.flat, self.batch_sizes, strict=False):
+        self._explain_marks(rates, labels)
+        for i, size in enumerate(self.batch_sizes):
+            ax = self.axes_.flat[i]
             ax.set_title(f"batch size {size}", fontsize="medium")
-            self._label_axes(ax)
-        for ax in self.axes_.flat[len(self.batch_sizes) :]:
+            if i + self.axes_.shape[1] >= n:  # nothing below
+                ax.set_xlabel("epoch")
+                ax.tick_params(labelbottom=True)
+        for ax in self.axes_.flat[n:]:
             ax.set_visible(False)
         for row in self.axes_:
             row[0].set_ylabel(self.curve.replace("_", " "))
@@ -299,8 +338,9 @@ class ConvergenceStudyDisplay:
             self.axes_[0, -1], handles=rates, labels=labels, title="learning rate"
         )
 
-    def _label_axes(self, ax):
-        found = np.concatenate([losses for _, losses in self.curves.values()])
+    def _scale(self, ax):
+        """Choose the axis of losses, which is the same in all panels."""
+        found = self._found()
         top = ceiling_of(found, self._usual())
         seen = found if top is None else found[found <= top]
         log = suits_log(seen)
@@ -309,8 +349,11 @@ class ConvergenceStudyDisplay:
         if top is not None:
             low = seen.min() * 0.8 if log else seen.min() - 0.05 * (top - seen.min())
             ax.set_ylim(low, top)
-        ax.set_xlabel("epoch")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(ax.xaxis)
+
+    def _found(self):
+        """Return the losses of all curves."""
+        return np.concatenate([losses for _, losses in self.curves.values()])
 
     def _usual(self):
         """Return the highest loss of the lowest rate: about an untrained network's."""
@@ -320,3 +363,33 @@ class ConvergenceStudyDisplay:
             if losses.size and rate == self.learning_rates[0]
         ]
         return max(found, default=0.0)
+
+
+def _look(i):
+    """Return the look of line i: another style, and then a marker besides."""
+    turn, i = divmod(i, len(LINE_STYLES))
+    look = {"linestyle": LINE_STYLES[i]}
+    if turn:
+        look |= {"marker": MARKERS[(turn - 1) % len(MARKERS)], "markersize": 3.5}
+    return look
+
+
+def _exits(epochs, losses, top, log):
+    """Return where a curve crosses the upper edge on its way out of a panel.
+
+    epochs, losses : ndarray of shape (n_epochs,)
+    top : float or None
+        The edge; None is above all finite losses.
+    log : bool
+        Whether the axis of losses is logarithmic, on which the lines are straight.
+    """
+    top = np.finfo(float).max if top is None else top
+    above = losses > top  # of NaN this is False
+    out = np.flatnonzero(above & ~np.concatenate([[False], above[:-1]]))
+    before = np.maximum(out - 1, 0)
+    height = np.log if log else np.asarray
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        start, end = height(losses[before]), height(losses[out])
+        share = (height(top) - start) / (end - start)
+    share = np.where(before == out, 0.0, np.where(np.isfinite(share), share, 1.0))
+    return epochs[before] + share * (epochs[out] - epochs[before])

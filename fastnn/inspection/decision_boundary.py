@@ -8,9 +8,20 @@ from sklearn.base import clone
 from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.pipeline import Pipeline
 
-from ._matplotlib import MARKERS, OKABE_ITO, axes_for, legend_beside, panels_for
+from ._matplotlib import (
+    MARKERS,
+    OKABE_ITO,
+    axes_for,
+    legend_beside,
+    panels_for,
+    shortened,
+)
 from ._network import fresh, network_of, stochastic_network
+from ._plane import frames_of, grid_of, points_of
 from ._tracing import Tracing, check_epochs
+
+_MOST_NAMED = 20  # classes that a legend has room for
+_UNSURE = "(white: unsure)"  # between the colours of two classes
 
 
 class DecisionBoundaryAnimation:
@@ -48,8 +59,10 @@ class DecisionBoundaryAnimation:
     ax_ : matplotlib Axes
         The first of them, or that of the animation.
     figure_ : matplotlib Figure
+    colorbar_ : Colorbar or None
+        Of the values, for regression. Classes have a legend, if they are 20 at most.
     animation_ : matplotlib.animation.FuncAnimation
-        Made by `animate`.
+        Made by `animate`. It may be thrown away without having been shown or saved.
 
     See Also
     --------
@@ -69,12 +82,7 @@ class DecisionBoundaryAnimation:
     (3, 20, 20)
     >>> bool(display.scores[-1] > display.scores[0])
     True
-    >>> import os, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "moons.gif")
-    ...     display = display.plot().animate(path=path)
-    ...     os.path.getsize(path) > 0
-    True
+    >>> film = display.plot().animate(fps=4).animation_  # film.save("moons.gif")
     """
 
     def __init__(
@@ -147,16 +155,16 @@ class DecisionBoundaryAnimation:
         """
         stochastic_network(estimator, "DecisionBoundaryAnimation")
         check_epochs(n_epochs)
-        points, names = _points(X)
+        points, names = points_of(X)
         y = np.asarray(y)
         if y.ndim != 1:
             raise ValueError(f"y must have one column; got shape {y.shape}.")
         whole = clone(estimator)
         network, inner, _ = fresh(whole, X, y)
         tracing = Tracing(network, inner, y, n_epochs)
-        wanted = _frames(epochs, tracing.n_epochs)
+        wanted = frames_of(epochs, tracing.n_epochs)
         whole = _with_network(whole, X, y, network)
-        xx0, xx1 = _grid(points, grid_resolution, eps)
+        xx0, xx1 = grid_of(points, grid_resolution, eps)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         if hasattr(X, "columns"):
             grid = type(X)(dict(zip(names, grid.T, strict=True)))
@@ -200,7 +208,8 @@ class DecisionBoundaryAnimation:
         shape = (
             (1, n) if isinstance(ax, np.ndarray) else (-(-n // n_columns), n_columns)
         )
-        size = (max(4, 2.4 * shape[1]), 0.9 + 2.3 * shape[0])
+        beside = self._room_beside()
+        size = (max(4, 2.4 * shape[1]) + beside, 0.9 + 2.3 * shape[0])
         caller = f"{type(self).__name__}.plot"
         axes = panels_for(ax, caller, *shape, size, sharex=True, sharey=True)
         self.axes_, self.ax_, self.figure_ = axes, axes.flat[0], axes.flat[0].figure
@@ -216,6 +225,7 @@ class DecisionBoundaryAnimation:
                 panel.set_xlabel(self.feature_names[0])
                 panel.tick_params(labelbottom=True)
         self._legend(axes[0, -1])
+        self._color_values(list(axes.flat[:n]))
         return self
 
     def animate(self, ax=None, *, path=None, fps=4):
@@ -236,8 +246,9 @@ class DecisionBoundaryAnimation:
         self : DecisionBoundaryAnimation
             With `animation_`, which must be kept for as long as it is shown.
         """
-        ax = axes_for(ax, f"{type(self).__name__}.animate", (5, 4))
-        from matplotlib.animation import FuncAnimation
+        size = (5 + self._room_beside(), 4)
+        ax = axes_for(ax, f"{type(self).__name__}.animate", size)
+        from ._animation import Animation
 
         self.ax_, self.figure_ = ax, ax.figure
 
@@ -250,7 +261,8 @@ class DecisionBoundaryAnimation:
             return (ax,)
 
         draw(0)
-        self.animation_ = FuncAnimation(
+        self._color_values(ax)
+        self.animation_ = Animation(
             self.figure_, draw, frames=len(self.epochs), interval=1000 / fps
         )
         if path is not None:
@@ -281,7 +293,10 @@ class DecisionBoundaryAnimation:
         display = DecisionBoundaryDisplay(
             xx0=self.xx0, xx1=self.xx1, response=response, **made
         )
-        display.plot(ax=ax, alpha=0.55, **options)
+        # Values have the colours of the bar and of the samples; regions of classes are
+        # paler than their samples.
+        alpha = 1.0 if self.classes is None else 0.55
+        display.plot(ax=ax, alpha=alpha, **options)
         self._scatter(ax, colors, size)
         score = "R²" if self.classes is None else "accuracy"
         text = f"epoch {self.epochs[i]}" + ("\n" if inside else ", ")
@@ -307,13 +322,44 @@ class DecisionBoundaryAnimation:
         ):
             of_class = self.X[self.y == label]
             ax.scatter(
-                *of_class.T, color=color, marker=marker, label=str(label), **style
+                *of_class.T,
+                color=color,
+                marker=marker,
+                label=shortened(str(label)),
+                **style,
             )
 
+    def _names_classes(self):
+        return self.classes is not None and len(self.classes) <= _MOST_NAMED
+
+    def _room_beside(self):
+        """Return the inches that long names of classes need beside the panels."""
+        if not self._names_classes():
+            return 0.0
+        longest = max(len(shortened(str(label))) for label in self.classes)
+        if len(self.classes) == 2:
+            longest = max(longest, len(_UNSURE))
+        return 0.07 * max(0, longest - 6)
+
     def _legend(self, ax):
-        if self.classes is None or len(self.classes) > len(OKABE_ITO):
+        if not self._names_classes():
             return
-        legend_beside(ax, title="class", borderpad=0.3, handletextpad=0.2)
+        title = f"class\n{_UNSURE}" if len(self.classes) == 2 else "class"
+        options = {"borderpad": 0.3, "handletextpad": 0.2, "alignment": "left"}
+        legend_beside(ax, title=title, **options)
+
+    def _color_values(self, ax):
+        """Put a bar beside the panels that says which value has which colour."""
+        self.colorbar_ = None
+        if self.classes is not None:
+            return
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        colors = ScalarMappable(Normalize(self.y.min(), self.y.max()), "cividis")
+        self.colorbar_ = self.figure_.colorbar(
+            colors, ax=ax, label="predicted value; in circles: target"
+        )
 
 
 def _two(colors):
@@ -327,44 +373,6 @@ def _two(colors):
 
 def _markers(n):
     return [MARKERS[i % len(MARKERS)] for i in range(n)]
-
-
-def _points(X):
-    """Return X as an array, and the names of its two features; or raise."""
-    names = [str(name) for name in getattr(X, "columns", ())]
-    points = np.asarray(X, dtype=float)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(
-            f"X must have two features; got shape {points.shape}. Choose two columns, "
-            "or two principal components."
-        )
-    return points, names or ["feature 0", "feature 1"]
-
-
-def _grid(points, resolution, eps):
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = eps * np.where(high > low, high - low, 1.0)
-    lines = [
-        np.linspace(low[i] - margin[i], high[i] + margin[i], resolution)
-        for i in range(2)
-    ]
-    return np.meshgrid(*lines)
-
-
-def _frames(epochs, n_epochs):
-    """Return the epochs that are looked at."""
-    if isinstance(epochs, (int, np.integer)):
-        if epochs < 2:
-            raise ValueError(f"epochs must be at least 2 frames; got {epochs}.")
-        # Squares: twice as dense at a quarter of the way as at its end.
-        steps = np.linspace(0, 1, min(int(epochs), n_epochs + 1)) ** 2
-        return set(np.round(steps * n_epochs).astype(int).tolist())
-    wanted = {int(epoch) for epoch in epochs}
-    if not wanted or min(wanted) < 0 or max(wanted) > n_epochs:
-        raise ValueError(
-            f"epochs must be numbers from 0 to n_epochs ({n_epochs}); got {epochs!r}."
-        )
-    return wanted
 
 
 def _with_network(estimator, X, y, network):

@@ -2,13 +2,23 @@
 
 import numpy as np
 
-from ._matplotlib import LINE_STYLES, colors_of, legend_beside, panels_for
+from ._matplotlib import (
+    LINE_STYLES,
+    colors_of,
+    legend_beside,
+    panels_for,
+    say,
+    suits_log,
+    whole_numbers,
+)
 from .training_statistics import training_statistics
 
 # A mini-batch should change weights by about a thousandth of their size (A. Karpathy,
 # lecture notes of CS231n, "Ratio of weights:updates"). The band is half a power of ten
 # to either side.
 HEALTHY_RATIO = 1e-3
+# Gradients closer together than this factor are read off a linear axis more easily.
+_LEAST_SPREAD = 3.0
 _MOST_SPREADS = 4  # more bands over each other show nothing
 RATIO_BAND = (HEALTHY_RATIO / 10**0.5, HEALTHY_RATIO * 10**0.5)
 
@@ -142,16 +152,18 @@ class GradientFlowDisplay:
         self._draw_shares(shares)
         for axis, title in (
             (gradients, "gradient norm"),
-            (ratios, "step / weights, grey: 0.001"),
+            (ratios, "step / weights (grey: about 0.001)"),
             (activations, "activations: mean ± std"),
             (shares, "share dead (o), saturated (x)"),
         ):
             axis.set_title(title, fontsize="small")
-            axis.xaxis.get_major_locator().set_params(integer=True)
-        for axis in self.axes_[1]:
-            axis.set_xlabel("epoch")
-        for axis in (gradients, ratios):
-            self._scale(axis)
+            whole_numbers(axis.xaxis)
+        self._say_epochs()
+        norms = self.statistics.gradient_norm
+        if suits_log(norms[norms > 0], _LEAST_SPREAD):
+            self._scale(gradients)
+        self._scale(ratios)
+        self._explain()
         self._legend(layers)
         return self
 
@@ -161,11 +173,11 @@ class GradientFlowDisplay:
         for column, layer in zip(values.T, self.statistics.layers, strict=False):
             if not np.isfinite(column).any():
                 continue
+            style = {**self._styles[layer], **options}
+            if np.isfinite(column).sum() == 1:  # a line has no end to be seen by
+                style["marker"] = "o"
             (self.lines_[name, layer],) = ax.plot(
-                self.statistics.epochs,
-                column,
-                label=layer,
-                **{**self._styles[layer], **options},
+                self.statistics.epochs, column, label=layer, **style
             )
 
     def _draw_activations(self, ax):
@@ -192,16 +204,25 @@ class GradientFlowDisplay:
         for name, marker in (("dead_share", "o"), ("saturated_share", "x")):
             self._draw(ax, name, marker=marker, markersize=4, markevery=every)
         ax.set_ylim(-0.05, 1.05)
-        if not ax.lines:
-            ax.text(
-                0.5,
-                0.5,
-                "these activations are never off\nand do not saturate",
-                ha="center",
-                va="center",
-                transform=ax.transAxes,
-                fontsize="small",
-            )
+
+    def _say_epochs(self):
+        """Name the lower axes, and say where training ended without being done."""
+        statistics = self.statistics
+        name = "epoch"
+        if statistics.divergence:
+            name = f"epoch (diverged in epoch {statistics.epochs[-1] + 1})"
+        for axis in self.axes_[1]:
+            axis.set_xlabel(name)
+
+    def _explain(self):
+        """Say why a panel is empty."""
+        reasons = ["these numbers are not finite"] * 3
+        reasons.append("these activations are never off\nand do not saturate")
+        if len(self.statistics.layers) == 1:
+            reasons[2:] = ["this network has no hidden layers"] * 2
+        for ax, reason in zip(self.axes_.flat, reasons, strict=True):
+            if not ax.lines:
+                say(ax, reason)
 
     def _scale(self, ax):
         """Set a logarithmic axis, unless there is nothing positive to show."""

@@ -3,7 +3,17 @@
 import numpy as np
 
 from ..model_selection import learning_rate_range
-from ._matplotlib import BLUE, SKY, VERMILLION, axes_for, ceiling_of, number, suits_log
+from ._matplotlib import (
+    BLUE,
+    SKY,
+    VERMILLION,
+    axes_for,
+    ceiling_of,
+    legend_below,
+    number,
+    say,
+    suits_log,
+)
 
 
 class LearningRateFinderDisplay:
@@ -151,7 +161,10 @@ class LearningRateFinderDisplay:
             )
         ax.set_xlabel("learning rate")
         ax.set_ylabel("training loss")
-        ax.legend(fontsize="small")
+        if not np.isfinite(self.losses).any():
+            self.line_.set_label("_")  # there is none
+            say(ax, "no rate has a finite loss")
+        legend_below(ax)
         return self
 
     def _scale(self):

@@ -11,8 +11,11 @@ from ._matplotlib import (
     axes_for,
     colors_of,
     legend_beside,
+    legend_height,
     panels_for,
+    shortened,
     suits_log,
+    whole_numbers,
 )
 
 
@@ -177,18 +180,19 @@ class LossCurveDisplay:
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
         self.lines_, self.best_ = {}, {}
         several = len(self.curves) > 1
-        if several and ax is None:  # the legend stands beside the panels
-            self.figure_.set_size_inches(7.5, self.figure_.get_figheight())
         colors = colors_of(max(2, len(self.curves)))
         for i, curve in enumerate(self.curves):
             pair = (colors[i], colors[i]) if several else (colors[0], colors[1])
             marker = MARKERS[i % len(MARKERS)]
-            prefix = f"{curve.name}, " if several else ""
-            self._draw(curve, prefix, pair, marker)
+            self._draw(curve, pair, marker)
         self._label(scale)
+        if not several:
+            self.ax_.legend(fontsize="small")
+        else:
+            self._name_networks(resize=ax is None)
         return self
 
-    def _draw(self, curve, prefix, colors, marker):
+    def _draw(self, curve, colors, marker):
         """Draw the lines of one network, and mark its best epoch."""
         for what, style, color, ax, label in (
             ("loss", "-", colors[0], self.ax_, "training"),
@@ -198,9 +202,7 @@ class LossCurveDisplay:
             values = getattr(curve, what)
             if not np.isfinite(values).any():
                 continue
-            (line,) = ax.plot(
-                curve.epochs, values, style, color=color, label=f"{prefix}{label}"
-            )
+            (line,) = ax.plot(curve.epochs, values, style, color=color, label=label)
             self.lines_[curve.name, what] = line
             (self.best_[curve.name, what],) = ax.plot(
                 curve.best_epoch,
@@ -210,9 +212,7 @@ class LossCurveDisplay:
                 markersize=7,
                 markerfacecolor="white",
                 markeredgewidth=1.8,
-                label=f"{prefix}best epoch ({curve.best_epoch})"
-                if what == "loss"
-                else "_",
+                label=f"best epoch ({curve.best_epoch})" if what == "loss" else "_",
             )
 
     def _label(self, scale):
@@ -223,16 +223,39 @@ class LossCurveDisplay:
             scale = "log" if suits_log(np.concatenate(losses)) else "linear"
         self.ax_.set_yscale(scale)
         self.ax_.set_ylabel("loss")
-        if len(self.ax_.lines) > 4:
-            legend_beside(self.ax_)
-        else:
-            self.ax_.legend(fontsize="small")
         self.axes_[-1].set_xlabel("epoch")
         if len(self.axes_) > 1:
             self.axes_[1].set_ylabel("validation score")
             self.ax_.tick_params(labelbottom=False)
         for ax in self.axes_:
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            whole_numbers(ax.xaxis)
+
+    def _name_networks(self, resize):
+        """Put a legend beside the panels, with one entry per network."""
+        from matplotlib.lines import Line2D
+
+        handles = []
+        for curve in self.curves:
+            best = self.best_.get((curve.name, "loss"))
+            if best is None:  # no loss is a number
+                continue
+            handles.append(Line2D([], []))
+            handles[-1].update_from(best)
+            handles[-1].set_linestyle("-")
+            label = f"{shortened(curve.name)} (best epoch {curve.best_epoch})"
+            handles[-1].set_label(label)
+        drawn = {what for _, what in self.lines_}
+        meanings = {"-": "training"} | ({"--": "validation"} if len(drawn) > 1 else {})
+        handles += [
+            Line2D([], [], color="black", linestyle=style, label=label)
+            for style, label in meanings.items()
+        ]
+        if resize:
+            longest = max(len(handle.get_label()) for handle in handles)
+            height = 0.4 + legend_height(len(handles))
+            height = max(self.figure_.get_figheight(), height)
+            self.figure_.set_size_inches(5.5 + 0.07 * longest, height)
+        legend_beside(self.ax_, handles=handles)
 
 
 def _last_step(estimator):

@@ -4,10 +4,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..structure import weights
-from ._matplotlib import BLACK, VERMILLION, axes_for, number
+from ._contours import levels_of, texts_of
+from ._matplotlib import BLACK, VERMILLION, axes_for, legend_below, number
 from ._network import fitted_network, fresh, inputs_of, sample_of, stochastic_network
 from ._probe import Probe
 from ._tracing import Tracing, check_epochs
+
+_NOT_FINITE = "0.8"  # a grey: none of the colours of the contours
 
 
 class LossLandscapeDisplay:
@@ -258,14 +261,17 @@ class LossLandscapeDisplay:
                 "The loss is finite in fewer than 4 points of the plane. Choose a "
                 "smaller radius or margin."
             )
-        levels, scale = _levels(loss, levels)
+        levels, scale = levels_of(loss, levels)
         self.contour_ = ax.contourf(
             self.x, self.y, loss, levels, cmap=cmap, norm=scale, extend="max"
         )
         self.colorbar_ = self.figure_.colorbar(self.contour_, ax=ax, label="loss")
         ticks = levels[:: max(1, len(levels) // 6)]
-        self.colorbar_.set_ticks(ticks, labels=_texts(ticks))
+        self.colorbar_.set_ticks(ticks, labels=texts_of(ticks))
         self.colorbar_.minorticks_off()
+        if np.ma.is_masked(loss):
+            ax.set_facecolor(_NOT_FINITE)
+            ax.fill([], [], color=_NOT_FINITE, label="not finite")
         self.path_ = None
         if self.path is not None:
             (self.path_,) = ax.plot(
@@ -281,16 +287,16 @@ class LossLandscapeDisplay:
             color=BLACK,
             markeredgecolor="white",
             markersize=14,
-            label=f"trained: {number(self.center_loss)}",
+            label=f"trained: loss {number(self.center_loss)}",
         )
         self._label(ax)
         return self
 
     def _label(self, ax):
-        names = ["direction 1", "direction 2"]
+        names = [f"direction {i} (1: as long as the weights)" for i in (1, 2)]
         if self.explained_variance_ratio is not None:
             names = [
-                f"component {i} ({share:.0%} of the path)"
+                f"component {i} ({_percent(share)} of the path)"
                 for i, share in enumerate(self.explained_variance_ratio, start=1)
             ]
         ax.set_xlabel(names[0])
@@ -298,7 +304,7 @@ class LossLandscapeDisplay:
         ax.set_xlim(self.x[0], self.x[-1])
         ax.set_ylim(self.y[0], self.y[-1])
         ax.locator_params(nbins=6)
-        ax.legend(fontsize="small", loc="best")
+        legend_below(ax)
 
 
 def _check_grid(resolution, extent):
@@ -377,24 +383,5 @@ def _stretch(path, margin, resolution):
     )
 
 
-def _levels(loss, n):
-    """Return the levels of contours and their scale: log where the loss spreads widely.
-
-    The highest tenth of the points is left to one colour, for a few of them may be
-    far above all others.
-    """
-    low, high = loss.min(), np.quantile(loss.compressed(), 0.9)
-    if not high > low:
-        high = low + max(abs(low), 1.0) * 1e-6
-    if low > 0 and high / low > 8:
-        return np.geomspace(low, high, n), "log"
-    return np.linspace(low, high, n), "linear"
-
-
-def _texts(ticks):
-    """Write numbers with as few digits, from two, as tell them apart."""
-    for digits in range(2, 17):
-        texts = [f"{tick:.{digits}g}" for tick in ticks]
-        if len(set(texts)) == len(texts):
-            break
-    return texts
+def _percent(share):
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..structure import weights
-from ._matplotlib import SMALL, axes_for
+from ._matplotlib import SMALL, axes_for, shortened
 from ._network import fitted_network, layer_names
+
+# Neighbours are one apart, and this far where dots stand between them.
+_GAP = 1.5
+_LONGEST = 24  # letters of a name
 
 
 @dataclass
@@ -26,8 +30,8 @@ class Column:
         Which units are drawn, in their order.
     heights : ndarray of float, (n_drawn,)
         Where, from 1 at the top to 0.
-    gap : float or None
-        The height of the ellipsis that stands for the others.
+    gaps : ndarray of float, (n_gaps,)
+        The heights of the dots that stand for units left out.
     """
 
     name: str
@@ -36,12 +40,14 @@ class Column:
     n_parameters: int
     units: np.ndarray
     heights: np.ndarray
-    gap: float | None
+    gaps: np.ndarray
 
     @property
     def label(self):
         """The text below the column."""
         what = f"{self.size:,} {self.activation}".strip()
+        if len(self.units) < self.size:
+            what += f"\n({len(self.units)} drawn)"
         if not self.n_parameters:
             return f"{self.name}\n{what}"
         noun = "parameter" if self.n_parameters == 1 else "parameters"
@@ -51,8 +57,12 @@ class Column:
 class NetworkDisplay:
     """Layers as columns of units, weights as lines between them.
 
-    A line's colour tells a weight's sign and size, its thickness the size. Wide layers
-    are collapsed in the middle. Biases and short cuts are counted, not drawn.
+    A line's colour tells a weight's sign and size, its thickness the size. Of wide
+    layers those units are drawn that have the largest product of two Euclidean norms:
+    of the weights that lead to them, and of those that lead on; of inputs and outputs,
+    which have one of the two, that counts alone. Among equals the first are drawn. They
+    keep their order, and dots stand where others are left out. Biases, short cuts and
+    the parameters of normalisation are counted, not drawn, and do not choose units.
 
     Use `from_estimator` to make one.
 
@@ -65,7 +75,8 @@ class NetworkDisplay:
     limit : float
         The largest absolute value of all weights, drawn or not: the end of the colours.
     input_names, output_names : list of str, default=None
-        For the units that are drawn.
+        For the units that are drawn; inputs without names of which some are left out
+        are called "feature 0" and so on.
 
     Attributes
     ----------
@@ -75,8 +86,8 @@ class NetworkDisplay:
         One per layer of weights; `get_array` has the weights, the largest last.
     labels_ : list of Text
         Below the columns.
-    gaps_ : list of Text or None
-        The ellipses, with the number of units left out.
+    gaps_ : list of list of Text
+        The dots of each column.
     colorbar_ : Colorbar
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
@@ -95,9 +106,9 @@ class NetworkDisplay:
     >>> net = MLPClassifier((16,), random_state=0).initialize(X, y)
     >>> display = NetworkDisplay.from_estimator(net, max_units=8, plot=False)
     >>> [len(column.units) for column in display.columns]
-    [4, 7, 3]
-    >>> [gap and gap.get_text().split()[1:] for gap in display.plot().gaps_]
-    [None, ['9', 'more'], None]
+    [4, 8, 3]
+    >>> [len(gaps) > 0 for gaps in display.plot().gaps_]
+    [False, True, False]
     """
 
     def __init__(self, *, columns, weights, limit, input_names=None, output_names=None):
@@ -112,7 +123,7 @@ class NetworkDisplay:
         ----------
         estimator : network, or pipeline that ends in one
         max_units : int, default=12
-            Units drawn of a layer at most; of a larger one, one less.
+            Units drawn of a layer at most.
         ax : matplotlib Axes, default=None
             None makes a figure.
         plot : bool, default=True
@@ -132,7 +143,7 @@ class NetworkDisplay:
         network = fitted_network(estimator)
         theta, architecture = weights.read(network)
         matrices = weights.views(theta, architecture)["coefs_"]
-        columns = _columns(architecture, max_units)
+        columns = _columns(architecture, max_units, matrices)
         drawn = [
             np.array(W[np.ix_(left.units, right.units)], dtype=float)
             for W, left, right in zip(matrices, columns, columns[1:], strict=False)
@@ -140,6 +151,8 @@ class NetworkDisplay:
         names = getattr(network, "feature_names_in_", None)
         if names is not None:
             names = [str(names[i]) for i in columns[0].units]
+        elif len(columns[0].units) < columns[0].size:
+            names = [f"feature {i}" for i in columns[0].units]
         classes = getattr(network, "classes_", None)
         if classes is not None:
             several = columns[-1].size == len(classes)
@@ -169,7 +182,10 @@ class NetworkDisplay:
         -------
         self : NetworkDisplay
         """
-        size = (max(6, 1.2 * len(self.columns) + 1), 4)
+        sides = [_side(names) for names in (self.input_names, self.output_names)]
+        last = len(self.columns) - 1
+        tallest = max(len(c.units) + 0.5 * len(c.gaps) for c in self.columns)
+        size = (max(6, 1.2 * (last + sum(sides)) + 1), max(4, 1.4 + 0.19 * tallest))
         ax = axes_for(ax, f"{type(self).__name__}.plot", size)
         self.ax_, self.figure_ = ax, ax.figure
         self.edges_ = [
@@ -179,17 +195,12 @@ class NetworkDisplay:
         for i, column in enumerate(self.columns):
             self._draw_column(i, column)
         self._name_units(0, self.input_names, "right", -0.12)
-        last = len(self.columns) - 1
         self._name_units(last, self.output_names, "left", 0.12)
         self.colorbar_ = self.figure_.colorbar(
             self.edges_[0], ax=ax, label="weight", shrink=0.7
         )
-        sides = [
-            0.35 + 0.09 * max(map(len, names), default=0) if names else 0.5
-            for names in (self.input_names, self.output_names)
-        ]
-        ax.set_xlim(-min(sides[0], 2.0), last + min(sides[1], 2.0))
-        ax.set_ylim(-0.42, 1.06)
+        ax.set_xlim(-sides[0], last + sides[1])
+        ax.set_ylim(-0.05, 1.05)
         ax.set_axis_off()
         return self
 
@@ -228,28 +239,39 @@ class NetworkDisplay:
             )
         )
         center = {"ha": "center", "fontsize": size}
-        self.labels_.append(self.ax_.text(i, -0.06, column.label, va="top", **center))
-        gap = None
-        if column.gap is not None:
-            hidden = column.size - len(column.units)
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-            text = f"⋮\n{hidden:,} more"
-            gap = self.ax_.text(
-                i, column.gap, text, va="center", zorder=3, bbox=box, **center
+        self.labels_.append(
+            self.ax_.annotate(
+                column.label,
+                (i, 0),
+                xycoords=("data", "axes fraction"),
+                va="top",
+                **center,
             )
-        self.gaps_.append(gap)
+        )
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.2}
+        self.gaps_.append(
+            [
+                self.ax_.text(i, y, "⋮", va="center", zorder=3, bbox=box, **center)
+                for y in column.gaps
+            ]
+        )
 
     def _name_units(self, i, names, side, shift):
         """Write the names of inputs or outputs beside their units."""
         column = self.columns[i]
         for name, height in zip(names or (), column.heights, strict=False):
-            short = name if len(name) <= 18 else f"{name[:17]}…"
-            self.ax_.text(
-                i + shift, height, short, ha=side, va="center", fontsize=SMALL
-            )
+            style = {"ha": side, "va": "center", "fontsize": SMALL}
+            self.ax_.text(i + shift, height, shortened(name, _LONGEST), **style)
 
 
-def _columns(architecture, max_units):
+def _side(names):
+    """Return the room for names beside the drawing, in distances between layers."""
+    if not names:
+        return 0.5
+    return 0.3 + 0.07 * min(_LONGEST, max(map(len, names)))
+
+
+def _columns(architecture, max_units, matrices):
     """Return the layers of units as they are drawn."""
     sizes = architecture.sizes
     names = ["input", *layer_names(len(sizes) - 1)]
@@ -258,28 +280,43 @@ def _columns(architecture, max_units):
     for part in architecture.parts:
         if part.attribute not in ("norm_means_", "norm_variances_", "norm_counts_"):
             counts[part.layer + 1] += part.size
-    tallest = max(min(size, max_units) for size in sizes)
+    chosen = [_largest(norms, max_units) for norms in _norms(sizes, matrices)]
+    places = [_places(*pair) for pair in zip(chosen, sizes, strict=True)]
+    tallest = max(max(1.0, np.ptp(np.concatenate(pair))) for pair in places)
+    columns = zip(names, sizes, activations, counts, chosen, places, strict=True)
     return [
-        _column(name, size, activation, count, max_units, tallest)
-        for name, size, activation, count in zip(
-            names, sizes, activations, counts, strict=True
-        )
+        Column(*column, *(0.5 - place / tallest for place in pair))
+        for *column, pair in columns
     ]
 
 
-def _column(name, size, activation, count, max_units, tallest):
-    """Return a layer with its units' places.
+def _norms(sizes, matrices):
+    """Return of each layer the units' norms: what leads to them times what leads on."""
+    norms = [np.ones(size) for size in sizes]
+    for i, W in enumerate(matrices):
+        W = np.asarray(W, dtype=np.float64)
+        norms[i] *= np.linalg.norm(W, axis=1)
+        norms[i + 1] *= np.linalg.norm(W, axis=0)
+    return norms
 
-    tallest : int
-        Places of the fullest column, whose units fill the height.
+
+def _largest(norms, n):
+    """Return the places of the n largest numbers, the first of equals, ascending."""
+    return np.sort(np.argsort(-norms, kind="stable")[:n])
+
+
+def _places(units, size):
+    """Return the places of units and of the dots between them, around 0.
+
+    units : ndarray of int
+        Those that are drawn, of `size`.
     """
-    n_places = min(size, max_units)
-    step = 1 / max(1, tallest - 1)
-    places = 0.5 + step * ((n_places - 1) / 2 - np.arange(n_places))
-    if size <= max_units:
-        return Column(name, size, activation, count, np.arange(size), places, None)
-    upper = n_places // 2  # what is left out takes one place, in the middle
-    lower = n_places - upper - 1
-    units = np.concatenate([np.arange(upper), np.arange(size - lower, size)])
-    heights = np.delete(places, upper)
-    return Column(name, size, activation, count, units, heights, float(places[upper]))
+    ends = np.concatenate([[-1], units, [size]])
+    left_out = np.diff(ends) > 1  # before each unit, and after the last
+    steps = np.where(left_out, _GAP, 1.0)
+    steps[0] = 0.0
+    y = np.cumsum(steps[:-1])
+    dots = np.append(y - _GAP / 2, y[-1] + _GAP / 2)[left_out]
+    drawn = np.concatenate([y, dots])
+    middle = (drawn.min() + drawn.max()) / 2
+    return y - middle, dots - middle

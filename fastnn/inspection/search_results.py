@@ -264,10 +264,12 @@ class SearchResultsDisplay:
         kind : {"auto", "heat_map", "parameter", "cost", "rungs"}, default="auto"
             "heat_map": score as colour over two parameters (`artists_`: "mesh", or
             "points" where nearly every candidate has values of its own; "colorbar",
-            "best"). "parameter": score against one ("points", "line", "best"). "cost":
-            score against the time of a fit ("points", "front", "best"). "rungs": score
-            against the resource, a line per candidate ("lines", "best"). "auto" is
-            "rungs" for halving, else by the number of parameters that vary.
+            "best"); cells without a score are grey. "parameter": score against one
+            ("points", "line", "best"); the line is None where every candidate has a
+            value of its own and other parameters vary, too. "cost": score against the
+            time of a fit ("points", "front", "best"). "rungs": score against the
+            resource, a line per candidate ("lines", "best"). "auto" is "rungs" for
+            halving, else by the number of parameters that vary.
         parameters : str or list of str, default=None
             Which; None is the first that vary.
         reduce : {"best", "mean"}, default="best"

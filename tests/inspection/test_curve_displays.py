@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import ignore_convergence, make_data
+from picture_tools import assert_inside, texts
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import learning_curve, validation_curve
@@ -23,21 +24,6 @@ from fastnn.model_selection import convergence_study, learning_rate_range
 plt = pytest.importorskip("matplotlib.pyplot")
 pytestmark = ignore_convergence
 SMALL = {"hidden_layer_sizes": (6,), "max_iter": 12, "random_state": 0}
-
-
-def texts(legend):
-    return [text.get_text() for text in legend.get_texts()]
-
-
-def assert_inside(figure):
-    """Assert that nothing is cut off by the picture's edge."""
-    figure.canvas.draw()
-    width, height = figure.get_size_inches()
-    box = figure.get_tightbbox()
-    assert box.x0 >= 0, box
-    assert box.y0 >= 0, box
-    assert box.x1 <= width, box
-    assert box.y1 <= height, box
 
 
 def test_losses_and_scores_of_early_stopping():

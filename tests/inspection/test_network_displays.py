@@ -1,15 +1,19 @@
 """Displays of networks: drawings, landscapes of the loss, decision boundaries."""
 
+import gc
+import warnings
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import assert_same_bits, ignore_convergence, make_data
+from picture_tools import assert_inside
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from test_curve_displays import assert_inside
 
 from fastnn import MLPClassifier, MLPEstimator, MLPRegressor
 from fastnn.inspection import (
@@ -41,7 +45,7 @@ def test_a_small_network_is_drawn_whole():
     assert labels[0] == "input\n4"
     assert labels[1] == "hidden 1\n5 relu\n25\nparameters"
     assert labels[3] == "output\n3 softmax\n12\nparameters"
-    assert display.gaps_ == [None] * 4
+    assert display.gaps_ == [[]] * 4
     assert display.input_names == list(X.columns)
     assert display.output_names == ["0", "1", "2"]
     assert_inside(display.figure_)
@@ -58,24 +62,77 @@ def test_ends_of_edges_are_units():
         assert net.coefs_[0][i, j] == value
 
 
-def test_wide_layers_are_collapsed():
+def test_of_wide_layers_the_largest_units_are_drawn():
     X, y = make_data("binary")
     net = MLPClassifier((100, 13), batch_norm=True, max_iter=2, random_state=0)
     display = NetworkDisplay.from_estimator(
         make_pipeline(StandardScaler(), net.fit(X, y))
     )
     column = display.columns[1]
-    assert column.units.tolist() == [0, 1, 2, 3, 4, 5, 95, 96, 97, 98, 99]
-    assert display.gaps_[1].get_text().endswith("89 more")
-    assert display.gaps_[2].get_text().endswith("2 more")
+    first, second, third = net.coefs_
+    sizes = [np.linalg.norm(first, axis=0) * np.linalg.norm(second, axis=1)]
+    sizes += [np.linalg.norm(second, axis=0) * np.linalg.norm(third, axis=1)]
+    for drawn, size in zip(display.columns[1:3], sizes, strict=True):
+        assert (np.diff(drawn.units) > 0).all()
+        assert len(drawn.units) == 12
+        others = np.delete(size, drawn.units)
+        assert size[drawn.units].min() > others.max()
+    assert display.columns[2].units.tolist() != list(range(12))
     np.testing.assert_array_equal(
         display.weights[1],
         net.coefs_[1][np.ix_(column.units, display.columns[2].units)],
     )
     # weights and biases, scales and shifts; not the statistics
     assert column.n_parameters == 7 * 100 + 100 + 2 * 100
+    assert "100 relu\n(12 drawn)" in display.labels_[1].get_text()
     assert display.output_names == ["1"]  # the output is the probability of this class
     assert_inside(display.figure_)
+
+
+def weighted(coefs):
+    """Return a network with these weights."""
+    sizes = [W.shape[1] for W in coefs]
+    X = np.eye(max(2, len(coefs[0])), len(coefs[0]))
+    y = np.zeros((len(X), sizes[-1])) if sizes[-1] > 1 else np.zeros(len(X))
+    net = MLPRegressor(tuple(sizes[:-1]), max_iter=1).initialize(X, y)
+    net.coefs_ = [np.asarray(W, dtype=float) for W in coefs]
+    return net
+
+
+def test_dots_stand_where_units_are_left_out():
+    """By hand: units 1, 3 and 4 of seven are the largest."""
+    into = np.array([[1.0, 2.0, 1.0, 3.0, -4.0, 9.0, 1.0]])
+    onward = np.array([[1.0, 2.0, 1.0, -3.0, 1.0, 0.1, 1.0]]).T
+    display = NetworkDisplay.from_estimator(weighted([into, onward]), max_units=3)
+    column = display.columns[1]
+    assert column.units.tolist() == [1, 3, 4]
+    # Units 0, 2, and 5 and 6 are left out: before, between and after those drawn.
+    above, between, below = column.gaps
+    high, middle, low = column.heights
+    assert 1 == above > high > between > middle > low > below == 0
+    assert between == pytest.approx((high + middle) / 2)
+    assert middle - low < high - middle  # nothing is left out between units 3 and 4
+    assert [dots.get_position()[1] for dots in display.gaps_[1]] == [
+        above,
+        between,
+        below,
+    ]
+    assert display.gaps_[0] == display.gaps_[2] == []
+
+
+def test_inputs_and_outputs_that_are_drawn():
+    """Inputs by what leads on, outputs by what leads to them; of equals the first."""
+    W = np.ones((41, 41))
+    W[40], W[:, 40] = 2.0, 2.0
+    display = NetworkDisplay.from_estimator(weighted([W]), max_units=3)
+    assert [c.units.tolist() for c in display.columns] == [[0, 1, 40]] * 2
+    W = np.ones((6, 6))
+    W[4], W[:, 5] = 2.0, 2.0
+    display = NetworkDisplay.from_estimator(weighted([W]), max_units=4)
+    assert display.columns[0].units.tolist() == [0, 1, 2, 4]
+    assert display.columns[1].units.tolist() == [0, 1, 2, 5]
+    assert display.input_names == [f"feature {i}" for i in (0, 1, 2, 4)]
+    assert NetworkDisplay.from_estimator(weighted([W]), plot=False).input_names is None
 
 
 def test_networks_that_cannot_be_drawn():
@@ -265,6 +322,35 @@ def test_animation(tmp_path):
         assert found.format == "GIF"
         assert found.n_frames == len(display.epochs) == 3
     assert "R²" in display.ax_.get_title()
+    assert len(display.figure_.axes) == 2  # the panel, and one bar for all frames
+
+
+def test_an_animation_may_be_thrown_away():
+    """Of those that were never drawn matplotlib warns; this one is the display's."""
+    from matplotlib.animation import FuncAnimation
+
+    X, y = make_moons(20, random_state=0)
+    net = MLPClassifier((3,), max_iter=2, random_state=0)
+    display = DecisionBoundaryAnimation.from_estimator(
+        net, X, y, epochs=2, grid_resolution=3, plot=False
+    )
+    display.animate()
+    assert isinstance(display.animation_, FuncAnimation)
+    gone = weakref.ref(display.animation_)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        display.animate()  # a second one takes its place
+        gone_too = weakref.ref(display.animation_)
+        plt.close("all")
+        del display
+        gc.collect()
+    assert gone() is gone_too() is None
+    assert not caught
+    figure = plt.figure()
+    plain = FuncAnimation(figure, lambda i: (), frames=2)
+    with pytest.warns(UserWarning, match="without rendering"):
+        plain.__del__()
+    plain._draw_was_started = True  # once is enough
 
 
 def test_training_that_stops_has_a_last_frame():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import ignore_convergence, make_data
+from picture_tools import assert_inside
 from scipy.stats import loguniform
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -11,7 +12,6 @@ from sklearn.model_selection import GridSearchCV as TheirGrid
 from sklearn.model_selection import HalvingGridSearchCV as TheirHalving
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from test_curve_displays import assert_inside
 
 from fastnn import MLPClassifier
 from fastnn.inspection import SearchResultsDisplay
