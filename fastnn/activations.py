@@ -1,11 +1,11 @@
 """Activations of one's own for hidden layers, made of two functions of one number."""
 
-import builtins
 import pickle
-from types import CodeType, FunctionType
+from types import FunctionType
 
 import numpy as np
 
+from .frozen import Frozen
 from .kernels import own
 from .kernels.own import exp, logistic, tanh
 from .structure import variants
@@ -16,8 +16,6 @@ __all__ = ["exp", "logistic", "tanh"]  # `Activation` is one of fastnn's own nam
 _Z = np.linspace(-6.013, 6.011, 193)
 _STEP = 1e-5
 _TOLERANCE = 1e-6
-# Constants are the same if they are equal; other things only if they are identical.
-_NUMBERS = (bool, int, float, np.generic, str, tuple)
 
 
 class Activation:
@@ -217,68 +215,9 @@ _UNITS: dict = {}
 
 
 def _keys(*functions):
-    return tuple(_Key(_frozen(function)) for function in functions)
-
-
-class _Key:
-    """A frozen function, equal to others that do the same."""
-
-    def __init__(self, function):
-        self.function = function
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        names = sorted(set(function.__globals__) - {"__builtins__"})
-        outside = [(name, function.__globals__[name]) for name in names]
-        self.code = function.__code__
-        self.values = [*cells, *(function.__defaults__ or ()), *outside]
-
-    def __eq__(self, other):
-        return (
-            self.code == other.code
-            and len(self.values) == len(other.values)
-            and all(map(_same, self.values, other.values))
-        )
-
-    def __hash__(self):
-        return hash(self.code)
-
-
-def _same(a, b):
-    if a is b:
-        return True
-    if type(a) is not type(b) or not isinstance(a, _NUMBERS):
-        return False
-    if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return bool(a == b)
+    return tuple(map(Frozen, functions))
 
 
 def _plain(function):
     """Return the function that one compiled by Numba was made of."""
     return getattr(function, "py_func", function)
-
-
-def _frozen(function):
-    """Return a copy that keeps what its global and outer names mean now."""
-    known = function.__globals__
-    names = [name for name in _names(function.__code__) if name in known]
-    cells = tuple(_copy_cell(cell) for cell in function.__closure__ or ())
-    return FunctionType(
-        function.__code__,
-        {"__builtins__": builtins, **{name: known[name] for name in names}},
-        function.__name__,
-        function.__defaults__,
-        cells,
-    )
-
-
-def _copy_cell(cell):
-    return type(cell)(cell.cell_contents)
-
-
-def _names(code):
-    """Return the names that code and the functions inside it refer to."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names(constant)
-    return names
