@@ -1,12 +1,12 @@
-"""
+r"""
 An activation of your own
 =========================
 
 A network of rectifiers goes on in a straight line beyond its data, one of tanh stays
 where it is. For something that repeats, neither will do. Ziyin, Hartwig and Ueda (2020,
-arXiv:2006.08195) put a wave into the activation itself and call it *snake*,
+arXiv:2006.08195) put a wave into the activation itself and call it *snake*:
 
-    f(z) = z + sin²(a z) / a,        f'(z) = 1 + sin(2 a z).
+.. math:: f(z) = z + \frac{\sin^2(a z)}{a}, \qquad f'(z) = 1 + \sin(2 a z)
 
 It does not come with the library. Two small functions in Python are enough: they are
 compiled into the network's loops.
@@ -59,7 +59,7 @@ except ValueError as error:
 # %%
 # A wave on a slope
 # -----------------
-# Both sides of zero are known. Beyond the dashed line nothing is known to the networks.
+# Both sides of zero are known. Beyond the dotted line nothing is known to the networks.
 
 rng = np.random.default_rng(0)
 END, FAR = 9, 18

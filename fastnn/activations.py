@@ -24,8 +24,8 @@ class Activation:
     Networks take it as `activation`, alone or in the list of one per layer. Both
     functions are compiled into the network's loops, so they are as fast as those
     that come with the library if they are written with `exp`, `tanh` and `logistic`
-    of this module, which the compiler can vectorise; those of `math` and NumPy work,
-    too, at several times the time per number.
+    of ``fastnn.activations``, which the compiler can vectorise; those of `math` and
+    NumPy work, too, at several times the time per number.
 
     Compiling takes about a second for each new activation and dtype, and is done
     anew in each process. Such a network can be copied, searched over and pickled

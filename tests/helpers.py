@@ -353,11 +353,14 @@ def run_python(*parts, args=(), timeout=120, **env):
     """Run code in a new interpreter, kill it when it hangs, and return its output.
 
     The parts of the code are joined after removing the indentation of each. They may
-    `import helpers`; the last printed line is read as JSON.
+    `import helpers`, and what lies beside the test; the last printed line is read as
+    JSON.
     """
     code = "\n".join(textwrap.dedent(part) for part in parts)
     here = os.path.dirname(os.path.abspath(__file__))
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    beside = [folder for folder in sys.path if folder.startswith(here + os.sep)]
+    more = filter(None, [os.environ.get("PYTHONPATH")])
+    path = os.pathsep.join([here, *beside, *more])
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
         env={**os.environ, "PYTHONPATH": path, **env},

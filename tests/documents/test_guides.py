@@ -11,7 +11,7 @@ from sklearn import neural_network as sk
 
 import fastnn
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if not (ROOT / "docs").is_dir():
     pytest.skip("the documents are not installed", allow_module_level=True)
 GUIDES = ("docs/guide.md", "docs/migration.md")

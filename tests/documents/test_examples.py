@@ -17,7 +17,7 @@ from helpers import run_python
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not installed", allow_module_level=True)
 SCRIPTS = sorted(EXAMPLES.glob("plot_*.py"))

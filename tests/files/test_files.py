@@ -356,9 +356,9 @@ def test_files_of_earlier_versions_are_read(name):
     quietly(getattr(model, "partial_fit", model.fit), data, expected["y"])
 
 
-@pytest.mark.skipif(not (DATA.parents[1] / "docs").is_dir(), reason="no documents here")
+@pytest.mark.skipif(not (DATA.parents[2] / "docs").is_dir(), reason="no documents here")
 def test_the_code_of_the_document(tmp_path, capsys, monkeypatch):
-    text = (DATA.parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+    text = (DATA.parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
     codes = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
     for code in codes:

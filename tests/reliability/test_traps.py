@@ -40,7 +40,7 @@ from fastnn.structure.network import Rows
 pytestmark = ignore_convergence
 
 KERNELS = sorted(Path(_jit.__file__).parent.glob("*.py"))
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TREES = {path.name: ast.parse(path.read_text("utf-8")) for path in KERNELS}
 COMPILED = {"unit", "inner", "exact_inner"}
 JIT = pytest.mark.skipif(_host.JIT_DISABLED, reason="nothing is compiled")

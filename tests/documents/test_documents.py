@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if not (ROOT / "docs").is_dir():
     pytest.skip("the documents are not installed", allow_module_level=True)
 OPTIONAL = re.compile(r"^(?:from|import) (optuna|distributed)\b", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 Once per version that changes what files hold, from the root of the repository:
 
-    PYTHONPATH=tests python tests/data/make_model_files.py
+    PYTHONPATH=tests python tests/files/data/make_model_files.py
 
 What is there is never written again: later versions must read it as it is.
 """

@@ -20,7 +20,7 @@ for package in ("sphinx", "myst_parser", "numpydoc", "sphinx_gallery", "furo"):
 for package in ("matplotlib", "onnx"):
     pytest.importorskip(package)
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if not (ROOT / "docs").is_dir():
     pytest.skip("the documents are not installed", allow_module_level=True)
 SOURCES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 if not PAGE.is_file():
     pytest.skip("the documents are not installed", allow_module_level=True)
@@ -45,7 +45,7 @@ def test_every_line_names_tests_that_exist():
 
 def test_every_test_of_faults_is_on_the_page():
     named = set(NAME.findall(PAGE.read_text(encoding="utf-8")))
-    files = sorted((ROOT / "tests").glob("test_faults_*.py"))
+    files = sorted((ROOT / "tests" / "reliability").glob("test_faults_*.py"))
     assert len(files) >= 6
     about_the_tests = {"test_a_planted_file_would_be_run"}
     for file in files:
