@@ -25,6 +25,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic
@@ -52,16 +53,41 @@ if not _host.JIT_DISABLED:
     CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
 
 _LOCK = threading.RLock()
+_HELD = threading.local()  # locks, by a thread that forks
+_LONGEST_WAIT = 60.0  # seconds, for another thread's compilation
 
 
-def _renew_lock():
-    """Make a lock for a forked child: another thread may have held the parent's."""
+def _hold_compilers():
+    """Let compilations end before a fork.
+
+    The child would have their locks, held by threads that it has not, and the
+    compiler's tables as far as they were built.
+    """
+    locks = (_LOCK, getattr(global_compiler_lock, "_lock", None))
+    _HELD.locks = [
+        lock
+        for lock in locks
+        if lock is not None and lock.acquire(timeout=_LONGEST_WAIT)
+    ]
+
+
+def _let_go():
+    for lock in reversed(_HELD.__dict__.pop("locks", [])):
+        lock.release()
+
+
+def _let_go_in_child():  # pragma: no cover (in forked children)
     global _LOCK
-    _LOCK = threading.RLock()
+    _let_go()
+    _LOCK = threading.RLock()  # a thread that compiles for too long may hold it
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(
+        before=_hold_compilers,
+        after_in_parent=_let_go,
+        after_in_child=_let_go_in_child,
+    )
 
 _BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
 
@@ -73,8 +99,9 @@ class _Helper(CPUDispatcher):  # pragma: llvm only
         raise TypeError(f"{self.__name__} is called by other kernels only.")
 
 
-def _compile_inner(function, fastmath):
-    helper = numba.njit(function, fastmath=fastmath, **INNER)
+def compile_inner(function, fastmath, **more):
+    """Compile a helper into its callers, with more of Numba's options."""
+    helper = numba.njit(function, fastmath=fastmath, **INNER, **more)
     if not _host.JIT_DISABLED:  # pragma: no cover
         helper.__class__ = _Helper
     return helper
@@ -82,12 +109,12 @@ def _compile_inner(function, fastmath):
 
 def inner(function):
     """Compile a helper into its callers."""
-    return _compile_inner(function, FASTMATH)
+    return compile_inner(function, FASTMATH)
 
 
 def exact_inner(function):
     """Compile a helper into its callers, keeping the order of its operations."""
-    return _compile_inner(function, EXACT_FASTMATH)
+    return compile_inner(function, EXACT_FASTMATH)
 
 
 def array(dtype, readonly=False):

@@ -12,7 +12,7 @@ from numba.extending import overload
 
 from . import _jit, elementary
 from ._host import JIT_DISABLED
-from ._jit import Unit, exact_inner
+from ._jit import EXACT_FASTMATH, Unit, compile_inner
 from ._llvm import attempt, view
 from .activations import BACKWARD, FORWARD
 
@@ -116,7 +116,10 @@ class OwnUnit(Unit):
     def _check_result(self):  # pragma: no cover (as above)
         kind = next(iter(self.scalar.overloads.values())).signature.return_type
         if not isinstance(kind, types.Float | types.Integer | types.Boolean):
-            raise ValueError(f"it returns {kind}, and not a real number")
+            raise ValueError(
+                f"it returns {kind}, and not a real number (of two, choose by "
+                "'a if z > 0 else b': np.where makes arrays)"
+            )
 
 
 def _reason(error):
@@ -128,16 +131,29 @@ def _reason(error):
     )
 
 
+def helper(function):
+    """Return a user's function, compiled into its callers.
+
+    Its reads of arrays are checked: one beside an array could end the process.
+    """
+    return compile_inner(function, EXACT_FASTMATH, boundscheck=True)
+
+
 def forward_unit(function):
-    """Return the unit that replaces z by f(z); a NaN stays one."""
-    f = exact_inner(function)
+    """Return the unit that replaces z by f(z); a NaN stays one.
+
+    f is not called with it: a loop that waits for something to get small would not
+    come to an end. Nor is f' below.
+    """
+    f = helper(function)
 
     def own_activation(arena, z0, n):
         """Replace arena[z0:z0 + n] by f(z)."""
         Z = view(arena, z0, n)
+        zero = arena.dtype.type(0)
         for i in range(n):
             z = Z[i]
-            a = attempt(f, z)
+            a = attempt(f, z if z == z else zero)
             Z[i] = a if z == z else z
 
     return OwnUnit(own_activation, FORWARD, f)
@@ -145,13 +161,16 @@ def forward_unit(function):
 
 def backward_unit(derivative):
     """Return the unit that multiplies deltas by f'(z); it reads z."""
-    slope = exact_inner(derivative)
+    slope = helper(derivative)
 
     def backward_own_activation(arena, s0, d0, n):
         """Multiply arena[d0:d0 + n] by f'(z), z in arena[s0:s0 + n]."""
         Z = view(arena, s0, n)
         D = view(arena, d0, n)
+        zero = arena.dtype.type(0)
         for i in range(n):
-            D[i] = D[i] * attempt(slope, Z[i])
+            z = Z[i]
+            s = attempt(slope, z if z == z else zero)
+            D[i] = D[i] * (s if z == z else z)
 
     return OwnUnit(backward_own_activation, BACKWARD, slope)

@@ -1,10 +1,13 @@
 """Activations of a user's own, through everything that a network does."""
 
 import copy
+import importlib
 import math
 import pickle
 import sys
 
+import joblib
+import numba
 import numpy as np
 import pytest
 import reference
@@ -97,12 +100,25 @@ def test_one_layers_own():
     np.testing.assert_allclose(H, Z / (1 + np.exp(-Z)), rtol=1e-10, atol=1e-12)
 
 
+THREADS = """
+    import json
+    import numpy as np
+    from helpers import force_threads
+    from test_own_activations import SWISH, X, fitted
+    calls = force_threads()
+    one, two = (fitted(sizes=(40, 20), n_threads=n) for n in (1, 2))
+    same = all((a == b).all() for a, b in zip(one.coefs_, two.coefs_))
+    whole = two.predict_proba(X)
+    alone = np.vstack([one.predict_proba(X[i : i + 1]) for i in range(len(X))])
+    print(json.dumps([calls["parallel"], bool(same), bool((whole == alone).all())]))
+"""
+
+
 def test_any_number_of_threads_and_rows_gives_the_same_bits():
-    one, two = fitted(n_threads=1), fitted(n_threads=2)
-    assert_same_bits(one, two)
-    whole = one.predict_proba(X)
-    alone = np.vstack([one.predict_proba(X[i : i + 1]) for i in range(9)])
-    np.testing.assert_array_equal(whole[:9], alone)
+    parallel, same_weights, same_rows = run_python(THREADS)
+    assert parallel > 0
+    assert same_weights
+    assert same_rows
 
 
 def test_continued_training_is_the_same():
@@ -128,22 +144,54 @@ def test_what_it_is():
     assert (exp(0.0), tanh(0.0), logistic(0.0)) == (1, 0, 0.5)
 
 
-def scaled_by(factor):
-    return Activation(lambda z: factor * z, lambda z: factor, name="scaled")
+FACTOR = 1.0
+TABLE = np.array([2.0, 3.0])
 
 
-def test_what_its_functions_refer_to_is_frozen(monkeypatch):
-    def by_a_global(z):
-        return z * FACTOR
+def helper(z):
+    return z * FACTOR
 
-    def slope(z):
-        return FACTOR
 
-    monkeypatch.setattr(sys.modules[__name__], "FACTOR", 2.0)
-    before = Activation(by_a_global, slope, name="scaled")
+def by_a_global(z):
+    return z * FACTOR, FACTOR
+
+
+def by_an_array(z):
+    return z * TABLE[0], TABLE[0]
+
+
+def by_a_helper(z):
+    return helper(z), FACTOR
+
+
+def by_a_compiled_helper(z):
+    return compiled_helper(z), FACTOR
+
+
+compiled_helper = numba.njit(helper)
+
+
+def change(monkeypatch, value):
+    monkeypatch.setattr(sys.modules[__name__], "FACTOR", value)
+    TABLE[0] = value
+
+
+def scaling(pair):
+    """Return an activation of a function and its slope, which depend on a name."""
+    take = numba.njit(pair)
+    return Activation(lambda z: take(z)[0], lambda z: take(z)[1], name="scaled")
+
+
+@pytest.mark.parametrize(
+    "pair", [by_a_global, by_an_array, by_a_helper, by_a_compiled_helper]
+)
+def test_what_its_functions_refer_to_is_frozen(pair, monkeypatch):
+    change(monkeypatch, 2.0)
+    before, same = scaling(pair), scaling(pair)
+    assert before == same
     scores = fitted(before, max_iter=1).predict_proba(X)
-    monkeypatch.setattr(sys.modules[__name__], "FACTOR", 3.0)
-    after = Activation(by_a_global, slope, name="scaled")
+    change(monkeypatch, 3.0)
+    after = scaling(pair)
     assert before != after
     for dtype in ("float32", "float64"):  # one of them is compiled only now
         a = np.ones(1, dtype)
@@ -153,20 +201,43 @@ def test_what_its_functions_refer_to_is_frozen(monkeypatch):
     np.testing.assert_array_equal(scores, fitted(before, max_iter=1).predict_proba(X))
     with pytest.raises(pickle.PicklingError, match="has changed since it was made"):
         pickle.dumps(before)
+
+
+def scaled_by(factor):
+    return Activation(
+        lambda z: factor * z, lambda z: factor, name="scaled", check=False
+    )
+
+
+def test_which_are_the_same():
     assert scaled_by(2.0) == scaled_by(2.0)
     assert scaled_by(2.0) != scaled_by(2)
     assert scaled_by(2.0) != scaled_by(-2.0)
+    assert scaled_by(0.0) != scaled_by(-0.0)
+    assert scaled_by((1.0, 2.0)[1]) == scaled_by(2.0)
+    assert Activation(swish, swish_slope, name="another") != SWISH
+    assert Activation(swish, swish_slope, init_like="relu") != SWISH
 
 
-FACTOR = 1.0
+def test_an_attribute_is_no_global():
+    """`math.tanh` has nothing to do with what is called tanh here."""
+    own = Activation(
+        lambda z: math.tanh(z), lambda z: 1 - math.tanh(z) ** 2, name="tanh of math"
+    )
+    assert "tanh" in globals()
+    assert pickle.dumps((own.name, own._fingerprint))
+    assert own == Activation(own.function, own.derivative, name="tanh of math")
+    assert not any("tanh" in key for key in own._key[0][1:])
+
 
 MODULE = """
-from fastnn.activations import Activation, logistic
+from fastnn.activations import logistic
+SCALE = 2.0
 def f(z):
-    return z * logistic(z)
+    return SCALE * z * logistic(z)
 def slope(z):
     s = logistic(z)
-    return s * (1 + z * (1 - s))
+    return SCALE * s * (1 + z * (1 - s))
 """
 READER = """
     import pickle, sys
@@ -178,15 +249,34 @@ READER = """
 """
 
 
-def test_a_pickle_is_read_by_another_process(tmp_path, monkeypatch):
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Make a module of a user's, which other processes can import."""
     (tmp_path / "module_of_own.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    import module_of_own
+    yield importlib.import_module("module_of_own")
+    del sys.modules["module_of_own"]
 
-    net = fitted(Activation(module_of_own.f, module_of_own.slope))
+
+def test_a_pickle_is_read_by_another_process(tmp_path, module):
+    net = fitted(Activation(module.f, module.slope))
     (tmp_path / "net.pickle").write_bytes(pickle.dumps((net, X)))
     found = run_python(READER, args=[tmp_path])
     np.testing.assert_array_equal(found, net.predict_proba(X))
+
+
+def test_a_pickle_of_functions_that_were_changed_is_refused(module, monkeypatch):
+    """And a cache that goes by the hash of parameters takes them for others."""
+    before = Activation(module.f, module.slope)
+    text, known = pickle.dumps(before), joblib.hash(before)
+    assert joblib.hash(Activation(module.f, module.slope)) == known
+    monkeypatch.setattr(module, "SCALE", 3.0)
+    assert joblib.hash(Activation(module.f, module.slope)) != known
+    with pytest.raises(pickle.UnpicklingError, match="not what they were"):
+        pickle.loads(text)
+    monkeypatch.setattr(module, "f", 3)
+    with pytest.raises(pickle.UnpicklingError, match="no longer functions"):
+        pickle.loads(text)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -218,12 +308,58 @@ def test_files_without_code_refuse_it(tmp_path):
     net = fitted()
     with pytest.raises(TypeError, match="activation cannot be stored in a model file"):
         net.save(tmp_path / "net.fastnn")
+    net.set_params(activation="relu")  # it predicts by what was fitted
+    with pytest.raises(TypeError, match="activation of one's own cannot be stored"):
+        net.save(tmp_path / "net.fastnn")
     assert not list(tmp_path.iterdir())
     pytest.importorskip("onnx")
     from fastnn import onnx
 
     with pytest.raises(NotImplementedError, match=r"Activation\(name='swish'\) cannot"):
         onnx.to_onnx(net)
+
+
+def test_initial_weights():
+    """Those of the activation that it is said to be like."""
+    rectifier = (lambda z: z if z > 0 else 0.0, lambda z: 1.0 if z > 0 else 0.0)
+    for like in ("relu", "tanh", "logistic"):
+        own = Activation(*rectifier, name="own", init_like=like)
+        assert own.init_like == like
+        for scheme in ("auto", "sklearn", "orthogonal"):
+            nets = (
+                MLPClassifier((9,), activation=a, weight_init=scheme, **SMALL)
+                for a in (own, like)
+            )
+            got, want = (net.initialize(X, Y).coefs_ for net in nets)
+            np.testing.assert_array_equal(got[0], want[0])
+    with pytest.raises(ValueError, match="init_like must be one of"):
+        Activation(*rectifier, name="own", init_like="own")
+
+
+def test_nothing_of_it_can_be_assigned():
+    for name in ("name", "function", "derivative", "init_like"):
+        with pytest.raises(AttributeError):
+            setattr(SWISH, name, "relu")
+
+
+LIST = [1.0]
+
+
+def raises(z):
+    assert z < 100
+    return z
+
+
+def for_ever(z):
+    return for_ever(z - 1) if z > 0 else z
+
+
+def generates(z):
+    yield z
+
+
+def with_default(z, a=2.0):
+    return a * z
 
 
 def jumps(z):
@@ -241,7 +377,19 @@ def jumps(z):
         ((swish, lambda z: z / 0), ValueError, "derivative must give a finite number"),
         ((lambda z: [z], swish), ValueError, "The function '<lambda>' cannot be com"),
         ((swish, lambda z: "a"), ValueError, "The derivative of 'swish' cannot be com"),
-        ((swish, lambda z, w: z), ValueError, "function takes 2 arguments"),
+        ((swish, lambda z, w: z), ValueError, r"it takes \(z, w\)"),
+        ((swish, lambda z, w=1: z), ValueError, r"must take one number and nothing"),
+        ((swish, lambda *z: z), ValueError, r"must take one number and nothing"),
+        ((swish, lambda: 1.0), ValueError, r"must take one number and nothing"),
+        ((lambda z: np.sin(z) / z, swish), ValueError, "at z = 0.000 it gives nan"),
+        ((raises, swish), ValueError, "'raises' must not raise"),
+        ((lambda z: raises(z), swish), ValueError, "'raises' must not raise"),
+        ((for_ever, swish), ValueError, "'for_ever' must not call itself"),
+        ((generates, swish), ValueError, "'generates' must be a plain function"),
+        ((lambda z: z * LIST[0], swish), ValueError, "'LIST' must be a number, an arr"),
+        ((lambda z: z * sys.maxsize, swish), ValueError, "'sys' must be a number"),
+        ((lambda z: with_default(z), swish), ValueError, "must have no default values"),
+        ((lambda z: np.where(z > 0, z, 0), swish), ValueError, "np.where makes arrays"),
     ],
 )
 def test_what_is_no_activation(arguments, error, message):
@@ -251,10 +399,20 @@ def test_what_is_no_activation(arguments, error, message):
     assert "Activation" not in str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("name", ["relu", "", 3, ["swish"]])
+@pytest.mark.parametrize("name", ["relu", "", 3, ["swish"], "$x$", "\n"])
 def test_names(name):
-    with pytest.raises(ValueError, match="name must be a text that no activation"):
+    with pytest.raises(ValueError, match=r"^name must "):
         Activation(swish, swish_slope, name=name)
+
+
+def test_a_name_that_is_not_set_yet():
+    def early(z):
+        return late(z)
+
+    with pytest.raises(ValueError, match="'late' has no value yet"):
+        Activation(early, early)
+    late = swish
+    assert early(0.0) == 0
 
 
 def test_a_derivative_of_another_function_is_for_those_who_ask():
@@ -264,22 +422,48 @@ def test_a_derivative_of_another_function_is_for_those_who_ask():
     assert set(np.unique(net.transform(X))) == {0, 1}
 
 
-def test_a_function_that_raises_ends_a_fit_with_an_error():
-    """On several threads: none of them waits for one that has left."""
-
-    def raises(z):
-        if z > 2:
-            raise ValueError("too large")
-        return z
-
-    own = Activation(raises, lambda z: 1.0, check=False)
-    net = fitted()
-    before = [W.copy() for W in net.coefs_]
-    net.set_params(activation=own, learning_rate_init=1.0, n_threads=2, max_iter=50)
-    with pytest.raises(ValueError, match="The loss became nan in epoch"):
+RAISES = """
+    import json
+    import numpy as np
+    from helpers import force_threads
+    from test_own_activations import SWISH, X, Y, fitted
+    from fastnn import Activation
+    table = np.arange(3.0)  # a function reads beyond it, which is an IndexError
+    own = Activation(lambda z: z + table[int(z * z)], lambda z: 1.0, name="own",
+                     check=False)
+    net = fitted(sizes=(40,), n_threads=2)
+    calls, before = force_threads(), [W.copy() for W in net.coefs_]
+    net.set_params(activation=own, learning_rate_init=1.0, max_iter=50)
+    try:
         net.fit(X, Y)
-    for W, old in zip(net.coefs_, before, strict=True):
-        np.testing.assert_array_equal(W, old)
+        text = ""
+    except ValueError as error:
+        text = str(error)
+    kept = all((W == old).all() for W, old in zip(net.coefs_, before))
+    print(json.dumps([calls["parallel"], text, bool(kept)]))
+"""
+
+
+def test_a_function_that_fails_ends_a_fit_with_an_error():
+    """On several threads: none of them waits for one that has left."""
+    parallel, text, kept = run_python(RAISES)
+    assert parallel > 0
+    assert "The loss became nan in epoch" in text
+    assert kept
+
+
+def test_a_loop_that_waits_for_a_nan_to_get_small_is_never_entered():
+    def halved_until_small(z):
+        a = z
+        while not abs(a) < 1:
+            a *= 0.5
+        return a
+
+    own = Activation(halved_until_small, lambda z: 1.0, check=False)
+    net = fitted(own)
+    with pytest.raises(ValueError, match="The loss became"):
+        fitted(own, solver="sgd", learning_rate_init=1e300, momentum=0)
+    assert np.isfinite(net.predict_proba(X)).all()
 
 
 def test_a_plain_function_is_refused_with_the_remedy():

@@ -186,6 +186,11 @@ def encode(network, found, prefix, arrays):
     theta, architecture = weights.read(network)
     if not np.isfinite(theta).all():
         raise ValueError("coefs_, intercepts_ and the like must be finite to be saved.")
+    if not all(isinstance(name, str) for name in architecture.activations):
+        raise TypeError(
+            "An activation of one's own cannot be stored in a model file, which holds "
+            "no code; use pickle, which runs what it loads."
+        )
     found = {name: value for name, value in found.items() if name not in _DERIVED}
     if not network._continues and found["_random_state"] is network.random_state:
         found["_random_state"] = None  # the very same, and so it shall be

@@ -28,7 +28,7 @@ def refuse(name, value, remedy="use pickle, which runs what it loads"):
     """Raise TypeError: a value cannot be in a model file."""
     raise TypeError(
         f"{name} cannot be stored in a model file, as it is "
-        f"{'an' if type(value).__name__[:1] in 'aeiou' else 'a'} "
+        f"{'an' if type(value).__name__[:1] in 'aeiouA' else 'a'} "
         f"{type(value).__name__}; {remedy}."
     )
 

@@ -55,7 +55,7 @@ def draw(sizes, activations, scheme, random_state, dtype):
     ----------
     sizes : sequence of int
         Units per layer, input and output included.
-    activations : sequence of str
+    activations : sequence of str or Activation
         One for each hidden layer.
     scheme : str
     random_state : RandomState
@@ -73,8 +73,9 @@ def draw(sizes, activations, scheme, random_state, dtype):
     S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
     linear neural networks, ICLR 2014.
     """
+    activations = [getattr(given, "init_like", given) for given in activations]
     if scheme == "sklearn":
-        last = activations[-1] if len(activations) else None
+        last = activations[-1] if activations else None
         return _draw_sklearn(sizes, [*activations, last], random_state, dtype)
     coefs, intercepts = [], []
     for (fan_in, fan_out), activation in zip(

@@ -111,6 +111,11 @@ def test_public_name_has_an_example_with_a_result(name):
     assert any(e.want for e in examples), f"{name} has no example with a result"
 
 
+def test_names_are_found():
+    assert len(PUBLIC) > 35
+    assert len(METHODS) > 50
+
+
 @pytest.mark.parametrize("name", [name for name in METHODS if name[-1] != "_"])
 def test_method_is_used_in_an_example(name):
     """Its own, or that of a class which has it."""

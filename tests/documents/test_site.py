@@ -50,12 +50,14 @@ class Page(HTMLParser):
         Signatures by the full name of what they are of.
     titles : dict of str to list of str
         Titles of the sections in docstrings, by the name whose signature is above.
+    dead : list of str
+        What roles such as :class: name without a link.
     """
 
     def __init__(self, html):
         super().__init__()
         self.ids, self.links, self.menu = set(), [], []
-        self.signatures, self.titles = {}, {}
+        self.signatures, self.titles, self.dead = {}, {}, []
         self.name, self.text, self.open = None, [], []
         self.feed(html)
 
@@ -71,7 +73,7 @@ class Page(HTMLParser):
                 self.menu.append(link)
         if tag == "dt" and "sig" in words:
             self.name = given.get("id")
-        if tag in ("dt", "p"):
+        if tag in ("dt", "p", "code"):
             self.text = []
         if tag not in VOID:
             self.open.append((tag, words))
@@ -86,6 +88,9 @@ class Page(HTMLParser):
         if not places:
             return
         words = self.open[places[-1]][1]
+        linked = any(name == "a" for name, _ in self.open)
+        if tag == "code" and "xref" in words and not linked and "py-obj" not in words:
+            self.dead.append("".join(self.text))
         del self.open[places[-1] :]
         text = "".join(self.text).strip(" \n:¶")
         if tag == "dt" and "sig" in words:
@@ -291,6 +296,16 @@ def test_links_lead_somewhere(folder, pages):
     assert sum("#" in link for link in local) > 500
     assert sum(link.endswith(".md") for link in local) == 0  # of the repository
     assert broken_links(folder, pages) == []
+
+
+def test_names_lead_somewhere(pages):
+    """Those with a role; without one they are code, where there is no such object."""
+    dead = {name for page in pages.values() for name in page.dead}
+    dead -= {"fastnn"}  # in the index of modules, for those below it
+    assert all(name.startswith("sklearn.") for name in dead), dead
+    page = Page('<p><code class="xref py py-class">a.B</code></p>')
+    assert page.dead == ["a.B"]
+    assert Page('<a href="x"><code class="xref py py-class">B</code></a>').dead == []
 
 
 def test_broken_links_would_be_noticed(tmp_path):

@@ -222,3 +222,44 @@ def test_workers_share_the_cores():
     """
     if hasattr(os, "sched_setaffinity"):
         assert run_python(pinned, one) == [1, 1]
+
+
+FORKS = """
+    import json, os, threading, time, warnings
+    from helpers import make_data
+    from fastnn import Activation, MLPRegressor
+    warnings.simplefilter("ignore")
+    X, y = make_data("regression", n=60)
+    def scaled(factor):
+        return Activation(lambda z: factor * z, lambda z: factor, name="scaled")
+    def learn(factor):
+        net = MLPRegressor((3,), activation=scaled(factor), max_iter=1, random_state=0)
+        return float(net.fit(X, y).predict(X[:1])[0])
+    expected, stop = learn(0.5), threading.Event()
+    def compile_on():
+        factor = 1.0
+        while not stop.is_set():
+            factor += 1
+            scaled(factor)
+    compiler = threading.Thread(target=compile_on)
+    compiler.start()
+    statuses = []
+    for i in range(6):
+        time.sleep(0.05 * i)  # somewhere in the middle
+        child = os.fork()
+        if not child:
+            learn(-1.0)  # compiled in the child
+            os._exit(0 if learn(0.5) == expected else 3)
+        _, status = os.waitpid(child, 0)
+        statuses.append(os.waitstatus_to_exitcode(status))
+    stop.set()
+    compiler.join()
+    print(json.dumps(statuses))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.skipif(sys.platform == "darwin", reason="numpy's BLAS forbids forks")
+def test_forks_while_another_thread_compiles():
+    """The child has no other threads: their locks would be held for good."""
+    assert run_python(FORKS, timeout=150) == [0] * 6
