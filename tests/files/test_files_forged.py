@@ -10,36 +10,14 @@ import zipfile
 import numpy as np
 import pytest
 from file_tools import (
-    bytes_of,
-    load_bytes,
     sealed,
     split,
 )
-from fuzz_tools import MOST_BYTES, model_of, watch
+from fuzz_tools import MOST_BYTES
 
 import fastnn
 from fastnn import ModelFileError
 from fastnn.files import container
-
-
-@pytest.fixture(scope="module")
-def model():
-    return model_of()
-
-
-@pytest.fixture(scope="module")
-def data(model):
-    load_bytes(bytes_of(model))  # what is imported at first is imported now
-    return bytes_of(model)
-
-
-@pytest.fixture
-def watched():
-    """Return a function that loads, and check in the end what it took."""
-    loads = watch()
-    loads.bound = MOST_BYTES
-    yield loads
-    assert 0 < loads.most < loads.bound
 
 
 def edits():

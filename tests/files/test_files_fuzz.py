@@ -19,37 +19,15 @@ from file_tools import (
     assert_equal,
     bytes_of,
     fitted,
-    load_bytes,
     sealed,
     split,
     with_hashes,
 )
-from fuzz_tools import MOST_BYTES, model_of, watch
 from helpers import error_of
 
 from fastnn.files import container
 
 N_BROKEN, N_HEADERS, N_ARRAYS, N_OTHERS = 6000, 3000, 400, 150
-
-
-@pytest.fixture(scope="module")
-def model():
-    return model_of()
-
-
-@pytest.fixture(scope="module")
-def data(model):
-    load_bytes(bytes_of(model))  # what is imported at first is imported now
-    return bytes_of(model)
-
-
-@pytest.fixture
-def watched():
-    """Return a function that loads, and check in the end what it took."""
-    loads = watch()
-    loads.bound = MOST_BYTES
-    yield loads
-    assert 0 < loads.most < loads.bound
 
 
 def assert_as_it_says(loaded, forged):
