@@ -11,7 +11,7 @@ from .kernels.neurons import hebbian_epoch
 from .learning.fitting import transaction
 from .learning.preparation import check_parameters
 from .perceptron import Perceptron
-from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite
+from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite, parts_of
 
 __all__ = ["HebbianNeuron", "McCullochPittsNeuron", "Perceptron"]
 
@@ -205,10 +205,12 @@ class HebbianNeuron(BinaryNeuron):
             history = np.zeros(
                 (self.max_iter * n + 1, width) if self.record else (0, width), dtype
             )
-            w = np.zeros(width, dtype)
+            w, parts = np.zeros(width, dtype), parts_of(X)
             for i in range(self.max_iter):
-                after = history[1 + i * n : 1 + (i + 1) * n].reshape(-1)
-                hebbian_epoch[dtype](w, X.reshape(-1), step, width, after)
+                after = history[1 + i * n : 1 + (i + 1) * n]
+                for part in parts:
+                    rows, kept = X[part].reshape(-1), after[part].reshape(-1)
+                    hebbian_epoch[dtype](w, rows, step[part], width, kept)
             check_finite(w)
             self.classes_, self.coef_ = classes, w.reshape(1, -1)
             self.n_iter_ = self.max_iter

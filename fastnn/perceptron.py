@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from .kernels.neurons import perceptron_epoch
 from .learning.fitting import transaction
 from .learning.preparation import check_parameters, check_weight
-from .thresholds import ACTIVATIONS, Neuron, check_classes, check_finite
+from .thresholds import ACTIVATIONS, Neuron, check_classes, check_finite, parts_of
 
 
 class Perceptron(Neuron):
@@ -254,9 +254,7 @@ class Perceptron(Neuron):
         kind = np.arange(len(neurons))[:, None] if len(neurons) > 1 else 1
         targets = np.atleast_2d(codes == kind).astype(dtype)
         random = check_random_state(self.random_state)
-        order, n_mistakes = np.empty(0, np.int64), np.zeros(1, np.int64)
-        epoch = perceptron_epoch[dtype]
-        flat, (n, width) = X.reshape(-1), X.shape
+        n, order = len(X), np.empty(0, np.int64)
         learning, errors = list(range(len(neurons))), list(self.errors_)
         fewest, patience = np.inf, self.n_iter_no_change
         for _ in range(max_iter):
@@ -265,9 +263,9 @@ class Perceptron(Neuron):
             # A neuron that is right for all samples in one epoch stays so.
             total = 0
             for k in tuple(learning):
-                epoch(neurons[k], flat, targets[k], rates[k], order, width, n_mistakes)
-                total += int(n_mistakes[0])
-                if n_mistakes[0] == 0:
+                mistakes = _show(neurons[k], X, targets[k], rates[k], order)
+                total += mistakes
+                if not mistakes:
                     learning.remove(k)
             errors.append(total)
             if self.tol is not None:
@@ -280,3 +278,15 @@ class Perceptron(Neuron):
         self.coef_ = neurons[:, :-1].copy()
         self.intercept_ = neurons[:, -1].copy()
         self.errors_, self.n_iter_ = errors, len(errors)
+
+
+def _show(neuron, X, target, rate, order):
+    """Show a neuron all samples once, in an order if there is one; count mistakes."""
+    epoch, mistakes, total = perceptron_epoch[X.dtype], np.zeros(1, np.int64), 0
+    for part in parts_of(X):
+        rows = (X, target, rate, order[part])
+        if not order.size:
+            rows = (X[part], target[part], rate[part], order)
+        epoch(neuron, rows[0].reshape(-1), *rows[1:], X.shape[1], mistakes)
+        total += int(mistakes[0])
+    return total

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from . import threads
+from . import interrupts, threads
 from .inputs.matrices import check_places
 from .kernels import _host, few_rows, forward, layout, training
 from .kernels import layout as at
@@ -23,8 +23,8 @@ FEW_ROWS = 3
 # small. Outputs do not depend on it.
 _BLOCK_ROWS = (FEW_ROWS, 6, 96, 192)
 _SHARED_ROWS = (384, 1536)  # by several workers
-# A kernel cannot be interrupted: work is handed to it in parts of this many
-# floating-point operations, some 50 ms for one slow core.
+# Between two calls Ctrl-C is answered: work is handed to the kernels in parts of this
+# many floating-point operations, some 50 ms for one slow core.
 _FLOPS_PER_CALL = 2e9
 # So few that it pays to copy as many bytes.
 _FEW_NUMBERS = 2048
@@ -137,16 +137,21 @@ def predict(theta, architecture, X, n_threads=None, hidden=None):
     start = time.perf_counter() if n_workers < wanted else None
     threads.enter()
     try:
-        if n_workers == 1 and flops <= _FLOPS_PER_CALL:
+        if n_workers == 1 and not takes_long(architecture, n):
             ready.serial(ready.net, ready.arena, theta, *rows)
         else:
-            ready.run_parts(theta, rows, flops)
+            ready.run_parts(theta, rows)
     finally:
         threads.leave()
         ready.is_busy = False
     if start is not None:
         threads.note_serial(time.perf_counter() - start)
     return out
+
+
+def takes_long(architecture, n):
+    """Return whether n rows are more than one call without pauses may work on."""
+    return architecture.work_of_row * n > _FLOPS_PER_CALL
 
 
 def block_rows(n, n_workers):
@@ -193,11 +198,11 @@ class _Ready:
         self.width = architecture.sizes[-1 if hidden is None else hidden + 1]
         self.is_busy = False
 
-    def run_parts(self, theta, rows, flops):
+    def run_parts(self, theta, rows):
         """Predict many rows: on threads if that is safe, and with pauses."""
         layout.pack[self.dtype](self.net, self.arena, theta, self.net[at.P0])
-        for part in _parts((self.net, self.arena, *rows), flops):
-            run(self.dtype, self.n_workers, part)
+        work = self.architecture.work_of_row
+        _run_parts(self.dtype, self.n_workers, (self.net, self.arena, *rows), work)
 
 
 def _suits_few(plan, hidden):
@@ -242,23 +247,38 @@ def outputs_of(network, rows, order, raw=False):
     output = int(net[at.OUTPUT])
     if raw:
         net[at.OUTPUT] = output_identity_address(dtype)
-    flops = 2.0 * network.n_params * n
+    work = network.architecture.work_of_row
     try:
-        run_all(dtype, int(net[at.N_WORKERS]), arguments, flops)
+        run_all(dtype, int(net[at.N_WORKERS]), arguments, work)
     finally:
         net[at.OUTPUT] = output
     return out
 
 
-def run_all(dtype, n_workers, arguments, flops):
-    """Call the kernel for all rows, with pauses in which Ctrl-C is answered."""
+def run_all(dtype, n_workers, arguments, work):
+    """Call the kernel for all rows, see `_run_parts`."""
     threads.enter()
     try:
-        for part in _parts(arguments, flops):
-            run(dtype, n_workers, part)
-            threads.check_interrupt()
+        _run_parts(dtype, n_workers, arguments, work)
     finally:
         threads.leave()
+
+
+def _run_parts(dtype, n_workers, arguments, work):
+    """Call the kernel for all rows, so that Ctrl-C is answered soon.
+
+    work : float
+        What a row costs, in floating-point operations.
+    """
+    for net, *others in _parts(arguments, work):
+        n = others[-1]
+        if n * work > 2 * _FLOPS_PER_CALL:  # one block takes long
+            # The table may be another thread's, too, which goes on.
+            part = (net.copy(), *others)
+            interrupts.stoppable(part[0], lambda part=part: run(dtype, n_workers, part))
+        else:
+            run(dtype, n_workers, (net, *others))
+        interrupts.check()
 
 
 def output_identity_address(dtype):
@@ -266,19 +286,19 @@ def output_identity_address(dtype):
     return OUTPUTS["identity"].forward.address(dtype)
 
 
-def _parts(arguments, flops):
+def _parts(arguments, work):
     """Return the arguments of several calls that together do the work of one.
 
     arguments : tuple
         The kernel's: (net, arena, numbers, columns, starts, order, out, n).
-    flops : float
-        Floating-point operations of all rows.
+    work : float
+        What a row costs, in floating-point operations.
     """
     net, arena, numbers, columns, starts, order, out, n = arguments
-    if flops <= _FLOPS_PER_CALL:
+    if n * work <= _FLOPS_PER_CALL:
         return [arguments]
     block = int(net[at.BLOCK])
-    size = block * max(1, int(_FLOPS_PER_CALL / (flops / n) / block))
+    size = block * max(1, int(_FLOPS_PER_CALL / work / block))
     width, parts = out.size // n, []
     for first in range(0, n, size):
         stop = min(first + size, n)

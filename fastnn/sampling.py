@@ -154,7 +154,7 @@ def outputs(estimator, X, n_samples, random_state):
         network.net[at.EPOCH] = sample  # masks of one sample are not those of another
         target = out[sample].reshape(-1)
         arguments = (network.net, network.arena, *rows.arrays, order, target, rows.n)
-        prediction.run_all(theta.dtype, n_workers, arguments, flops)
+        prediction.run_all(theta.dtype, n_workers, arguments, architecture.work_of_row)
     return out
 
 

@@ -11,7 +11,6 @@ wherever threads are unsafe, and nobody notices:
 
 import atexit
 import contextlib
-import contextvars
 import ctypes
 import functools
 import os
@@ -27,9 +26,6 @@ import numba
 FLOPS_PER_THREAD = 3e6
 # Work in one call that pays for starting threads in a process that has none yet.
 FLOPS_TO_START = 1e10
-
-# Asked during long work on a thread that Ctrl-C does not reach.
-goes_on: contextvars.ContextVar = contextvars.ContextVar("goes_on", default=None)
 
 _unsafe_after_fork = False
 _is_missing = False  # the threading layer that was asked for, or every one
@@ -101,13 +97,6 @@ def leave():
         if len(_came_out) > 1000:  # of threads that ended long ago
             _came_out.clear()
         _came_out[thread] = time.monotonic()
-
-
-def check_interrupt():
-    """Raise KeyboardInterrupt if whoever this thread works for was interrupted."""
-    asked = goes_on.get()
-    if asked is not None and not asked():
-        raise KeyboardInterrupt
 
 
 @functools.cache

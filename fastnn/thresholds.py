@@ -13,6 +13,16 @@ from .storage import Storable
 ACTIVATIONS = {"step": (0, 1), "sign": (-1, 1)}
 
 
+# Numbers that a kernel reads in one call: some 50 ms. Between two Ctrl-C is answered.
+_NUMBERS_PER_CALL = 2**25
+
+
+def parts_of(X):
+    """Return slices of X's rows, each for one call of a kernel."""
+    step = max(1, _NUMBERS_PER_CALL // X.shape[1])
+    return [slice(first, first + step) for first in range(0, len(X), step)]
+
+
 class Neuron(Storable, ClassifierMixin, BaseEstimator):
     """A row of neurons with a threshold each, that answers but does not learn."""
 
@@ -54,7 +64,9 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, dtype=neurons.dtype, order="C", reset=False)
         nets = np.empty((len(neurons), len(X)), neurons.dtype)
         for neuron, net in zip(neurons, nets, strict=True):
-            net_inputs[net.dtype](net, X.reshape(-1), neuron, X.shape[1])
+            for part in parts_of(X):
+                rows = X[part].reshape(-1)
+                net_inputs[net.dtype](net[part], rows, neuron, X.shape[1])
         return nets[0] if len(nets) == 1 else nets.T
 
     def outputs(self, X):

@@ -13,7 +13,6 @@ activation, loss and solver that a network might use. As it is, the first fit
 compiles what it uses and nothing else, each piece once.
 """
 
-import _thread
 import contextlib
 import contextvars
 import os
@@ -31,6 +30,7 @@ from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
 from . import _cache, _host
+from ._shield import shielded
 
 # nnan and ninf are left out, so that a NaN is seen; arcp is left out as well:
 # with it, vector code divides through an estimate and scalar code does not, and a
@@ -247,7 +247,10 @@ class Unit:
     def _get(self, dtype):
         compiled = self._compiled.get(dtype)
         if compiled is None:
-            compiled = _shielded(lambda: self._compile_once(dtype))
+            # An interrupt while Numba builds its tables would leave them half built,
+            # and no later compilation in the process would work; and Python drops an
+            # interrupt that comes up in a finaliser.
+            compiled = shielded(lambda: self._compile_once(dtype))
         return compiled
 
     def _compile_once(self, dtype):  # pragma: no cover (in a thread of `_thread`)
@@ -266,54 +269,6 @@ class Unit:
 def unit(interface, parallel=False):
     """Decorate a function as a unit of the given interface."""
     return lambda function: Unit(function, interface, parallel)
-
-
-def _shielded(work):
-    """Return what `work` returns, done where Ctrl-C does not reach.
-
-    An interrupt while Numba builds its tables would leave them half built, and no
-    later compilation in the process would work; and Python drops an interrupt that
-    comes up in a finaliser. So another thread compiles, and the main thread, which
-    gets the interrupts, waits for it and raises them afterwards.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return work()
-    outcome, done, only = [], threading.Event(), threading.Lock()
-    context, interrupt = contextvars.copy_context(), None
-
-    def run():  # pragma: no cover (coverage does not see threads of `_thread`)
-        if not only.acquire(blocking=False):  # an interrupt had it started twice
-            return
-        try:
-            outcome.append((context.run(work), None))
-        except BaseException as error:
-            outcome.append((None, error))
-        done.set()
-
-    while not done.is_set():
-        try:
-            if not only.locked() and not _start_thread(run):
-                break
-            done.wait()
-        except BaseException as error:  # of a signal handler
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
-    if not outcome:  # there can be no other thread
-        return work()
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
-
-
-def _start_thread(run):
-    """Return whether there could be another thread: not so when Python ends."""
-    try:
-        _thread.start_new_thread(run, ())
-    except RuntimeError:
-        return False
-    return True
 
 
 # Called, if somebody has set it, when a kernel has to be compiled and not just loaded.

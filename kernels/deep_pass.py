@@ -18,6 +18,7 @@ from . import layout as at
 from ._jit import inner, unit
 from .deep_layer import call_layer, linear, move_sparse
 from .forward import call_load, share_of_rows
+from .layout import is_stopped
 from .loading import LOAD
 from .normalization import call_norm
 from .row_pass import ROW_PASS, loss_and_delta
@@ -94,6 +95,8 @@ def deep_row_pass(
     start = share_of_rows(rows, worker, net[at.N_WORKERS])
     stop = share_of_rows(rows, worker + 1, net[at.N_WORKERS])
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
+        if is_stopped(net):
+            break
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         n = last - first
         if phase == 0:

@@ -5,7 +5,7 @@ from . import losses
 from ._jit import INT, Interface, array, unit
 from ._llvm import view
 from .forward import PREDICT_PASS, call_load, call_output, scratch_of, share_of_rows
-from .layout import layer_field
+from .layout import is_stopped, layer_field
 
 call_loss = losses.LOSS.call
 
@@ -61,6 +61,8 @@ def hidden_pass(net, arena, X, columns, starts, order, out, begin, rows, worker)
     k = layer_field(net, net[at.HIDDEN], at.FAN_OUT)
     a0 = layer_field(net, net[at.HIDDEN], at.A0)
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
+        if is_stopped(net):
+            break
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         call_load(
             net[at.FORWARD_ROWS],

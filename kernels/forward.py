@@ -5,7 +5,7 @@ from . import layout as at
 from ._host import TILE_ROWS
 from ._jit import INT, Interface, array, inner, sparse_matrix, unit
 from ._llvm import lanes, view
-from .layout import layer_field
+from .layout import is_stopped, layer_field
 from .loading import LOAD
 from .transposition import TRANSPOSE_MATRIX
 
@@ -59,6 +59,8 @@ def multiply_panels(net, arena, c0, cs, a0, acs, b0, rows, K, panel_rows, N):
     padded = (N + n - 1) // n * n
     panel = net[at.PANEL]
     for column in range(0, padded, panel):
+        if is_stopped(net):
+            break
         width = min(panel, padded - column)
         call_product(
             net[at.PRODUCT],
@@ -150,6 +152,8 @@ def predict_pass(net, arena, X, columns, starts, order, out, begin, rows, worker
     start = share_of_rows(rows, worker, net[at.N_WORKERS])
     stop = share_of_rows(rows, worker + 1, net[at.N_WORKERS])
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
+        if is_stopped(net):
+            break
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         call_load(
             net[at.FORWARD_ROWS],

@@ -16,7 +16,7 @@ from . import layout as at
 from ._jit import inner
 from ._llvm import view
 from .forward import call_load, call_product
-from .layout import layer_field, panel_columns
+from .layout import is_stopped, layer_field, panel_columns
 
 
 @inner
@@ -102,6 +102,8 @@ def share_gradient(net, arena, share, first, rows):
     """Put the gradient of a share's rows into the share's own G."""
     base = net[at.G0] + share * net[at.N_PACKED]
     for tile in range(net[at.N_TILES]):
+        if is_stopped(net):
+            break
         clear_tile(net, arena, tile, base)
         add_products(net, arena, tile, base, first, rows)
 

@@ -21,6 +21,7 @@ All offsets count numbers, not bytes. "P0" is where a region starts in the arena
 "W0" of a layer counts from the start of P (and of a slot, and of G).
 """
 
+from ._atomic import load
 from ._jit import INT, Interface, array, inner, unit
 from ._llvm import lanes, view
 from .transposition import TRANSPOSE_MATRIX
@@ -48,6 +49,7 @@ from .transposition import TRANSPOSE_MATRIX
     N_SHARES,  # of a block's rows, each with a G of its own if there are several
     BATCH_FIRST,  # 1: rows need what begins a batch
     SYNC,  # where the workers' meeting is recorded in net
+    STOP,  # 1: leave off, the arena is of no use any more
     LOAD,  # from here to TRAIN, addresses of units; 0 for none
     MIX,
     DISTURB,
@@ -108,7 +110,7 @@ from .transposition import TRANSPOSE_MATRIX
     HIDDEN,  # the layer whose outputs a prediction is about
     NORM,  # what hidden layers are normalised over: NO_NORM and so on
     HEADER,  # size of the header
-) = range(81)
+) = range(82)
 
 # A layer's record; the first starts at HEADER. Behind the layers' come those of the
 # projections on short cuts, with the fields that a product needs.
@@ -204,6 +206,15 @@ PART_START, PART_ROWS, PART_COLUMNS, PART = range(4)
 def layer_field(net, layer, field):
     """Return a number of a layer's record."""
     return net[HEADER + layer * LAYER + field]
+
+
+@inner
+def is_stopped(net):
+    """Return whether another thread wants no more of this call.
+
+    Asked where work is parted: by tiles of rows or of weights, and by panels.
+    """
+    return load(net, STOP) != 0
 
 
 @inner

@@ -73,7 +73,7 @@ def perceptron_epoch(neuron, X, target, rate, order, width, mistakes):
     zero, one = T(0), T(1)
     w = view(neuron, 0, width)
     n_mistakes = 0
-    for i in range(target.size):
+    for i in range(order.size if order.size else target.size):
         r = order[i] if order.size else i
         eta = rate[r]
         x = view(X, r * width, width)

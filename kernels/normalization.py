@@ -18,7 +18,7 @@ import numpy as np
 from . import layout as at
 from ._jit import INT, Interface, array, inner, unit
 from ._llvm import lanes, view
-from .layout import layer_field
+from .layout import is_stopped, layer_field
 
 # The batch's statistics of a layer: rows of STRIDE numbers at STATISTICS0.
 MEAN, INVERSE, DELTA_SUM, DELTA_NORMED_SUM, PARTIAL, N_STATISTICS = range(6)
@@ -128,6 +128,8 @@ def weighted_sums(net, arena, layer, column, width, rows, which, about):
     for j in range(width):
         total[j] = T(0)
     for g in range(0, rows, at.GROUP):
+        if is_stopped(net):
+            break
         for j in range(width):
             partial[j] = T(0)
         for r in range(g, min(g + at.GROUP, rows)):
@@ -248,12 +250,15 @@ def delta_sums(net, arena, layer, rows, worker):
     for j in range(width):
         total[j] = T(0)
         product[j] = T(0)
-    for r in range(rows):
-        D = view(arena, d0 + r * stride, width)
-        normed = view(arena, z0 + r * stride, width)
-        for j in range(width):
-            total[j] += D[j]
-            product[j] += D[j] * normed[j]
+    for g in range(0, rows, at.GROUP):
+        if is_stopped(net):
+            break
+        for r in range(g, min(g + at.GROUP, rows)):
+            D = view(arena, d0 + r * stride, width)
+            normed = view(arena, z0 + r * stride, width)
+            for j in range(width):
+                total[j] += D[j]
+                product[j] += D[j] * normed[j]
 
 
 @inner

@@ -19,6 +19,7 @@ from .gradients import biases_of_tile, tile_gradient, weights_of_tile
 from .layout import (
     FIRST_BLOCK,
     LAST_BLOCK,
+    is_stopped,
     layer_field,
     panel_columns,
     transpose_tile,
@@ -130,6 +131,8 @@ def phased_weight_pass(
     scale = clip_scale(net, arena, hyper) if phase == 1 else 1.0
     shares = net[at.SHARES] + worker
     for tile in range(net[shares], net[shares + 1]):
+        if is_stopped(net):
+            break
         if phase == 0:
             gradient_phase(
                 net,

@@ -17,7 +17,7 @@ from .forward import (
     share_of_rows,
 )
 from .gradients import share_gradient
-from .layout import layer_field
+from .layout import is_stopped, layer_field
 
 call_backward = activations.BACKWARD.call
 call_loss = losses.LOSS.call
@@ -159,6 +159,8 @@ def pass_rows(
 ):
     """Take rows [start, stop) of a block forward and back, as many as a cache holds."""
     for first in range(start, stop, net[at.TILE_ROWS_MAX]):
+        if is_stopped(net):
+            break
         last = min(first + net[at.TILE_ROWS_MAX], stop)
         call_load(
             net[at.FORWARD_ROWS],

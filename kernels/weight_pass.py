@@ -9,7 +9,7 @@ from . import layout as at
 from . import optimizers
 from ._jit import INT, Interface, array, doubles, inner, sparse_matrix, unit
 from .gradients import biases_of_tile, tile_gradient, weights_of_tile
-from .layout import LAST_BLOCK, transpose_tile
+from .layout import LAST_BLOCK, is_stopped, transpose_tile
 
 call_update = optimizers.UPDATE.call
 
@@ -58,6 +58,8 @@ def weight_pass(
     """
     shares = net[at.SHARES] + worker
     for tile in range(net[shares], net[shares + 1]):
+        if is_stopped(net):
+            break
         tile_gradient(net, arena, X, columns, starts, order, begin, rows, stage, tile)
         if stage & LAST_BLOCK:
             update_tile(net, arena, hyper, tile)

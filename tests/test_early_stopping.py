@@ -126,7 +126,7 @@ def test_interrupt_between_calls_of_several_epochs(place, monkeypatch):
 
     def make_short(self, *arguments, **options):
         make(self, *arguments, **options)
-        self.most = 4
+        self.most = self._limit = 4
 
     def strike(self, *arguments, **options):
         calls.append(1)
@@ -136,6 +136,7 @@ def test_interrupt_between_calls_of_several_epochs(place, monkeypatch):
         return result
 
     monkeypatch.setattr(epochs.WholeCalls, "__init__", make_short)
+    monkeypatch.setattr(epochs, "_SECONDS_PER_CALL", 60.0)
     monkeypatch.setattr(Trainer, place, strike)
     model = MLPEstimator((6,), max_iter=19, warm_start=True, **params)
     with pytest.raises(KeyboardInterrupt):

@@ -72,10 +72,45 @@ def test_an_interrupt_ends_a_search(kind, n_jobs):
     assert not fitted
 
 
+LONG = """
+# A batch of all rows under batch normalisation is one call of the kernels.
+X, y = make_data("multiclass", n=30000, p=200)
+network = MLPEstimator((256, 256), batch_norm=True, batch_size=30000, random_state=0)
+network.set_params(tol=0.0, n_iter_no_change=10**9, max_iter=1).fit(X[:100], y[:100])
+network.set_params(max_iter=10**7)
+grid = {"learning_rate_init": [1e-3, 1e-4], "solver": ["adam", "lbfgs"]}
+delays = []
+for repeat in range(4):
+    search = GridSearchCV(network, grid, cv=2, n_jobs=2)
+    timer, struck = strike_after(0.5 + 0.15 * repeat)
+    try:
+        search.fit(X, y)
+    except KeyboardInterrupt:
+        delays.append(time.perf_counter() - struck[0])
+    timer.join()
+print(json.dumps([sorted(delays), threading.active_count()]))
+"""
+
+
+@compiled
+def test_an_interrupt_ends_a_search_within_long_epochs():
+    """Every thread's kernel is told to leave off: an epoch takes seconds."""
+    delays, n_alive = run_python(PREAMBLE, LONG)
+    assert len(delays) == 4
+    assert delays[1] < 0.2  # the best half: other programs may stop this one
+    assert n_alive == 1
+
+
 AGAIN = """
+from fastnn import prediction
+from fastnn.learning import epochs
+if json.loads(sys.argv[2]):  # every call is a long one, which leaves off
+    epochs._FLOPS_PER_CALL, epochs._SECONDS_PER_CALL = 1e6, 0.0
+    prediction._FLOPS_PER_CALL = 1e5
 X, y = make_data("multiclass", n=1500, p=40)
 endless = {"max_iter": 10**7, "tol": 0.0, "n_iter_no_change": 10**9}
-variants = [{}, {"solver": "sgd"}, {"dropout": 0.2}, {"batch_norm": True}]
+variants = [{}, {"solver": "sgd"}, {"dropout": 0.2, "early_stopping": True},
+            {"batch_norm": True}]
 rows = np.arange(0, 1500, 2)
 def make(max_iter, i):
     params = {**endless, **variants[i], "max_iter": max_iter, "random_state": i}
@@ -101,10 +136,17 @@ print(json.dumps([stops, same, bits(mine) == bits(alone), threading.active_count
 
 
 @compiled
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_after_an_interrupt_training_goes_on(n_threads):
-    """As if there had been none: whole epochs only, and the same random numbers."""
-    stops, curves, weights, n_alive = run_python(PREAMBLE, AGAIN, args=(n_threads,))
+def test_after_an_interrupt_training_goes_on(n_threads, early):
+    """As if there had been none: whole epochs only, and the same random numbers.
+
+    early : bool
+        Whether calls of the kernels are interrupted within, and epochs undone.
+    """
+    stops, curves, weights, n_alive = run_python(
+        PREAMBLE, AGAIN, args=(n_threads, json.dumps(early))
+    )
     assert len(stops) == 4
     assert max(stops[-1]) > max(stops[0]) > 1
     assert curves == [True] * 4

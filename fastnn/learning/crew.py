@@ -8,6 +8,8 @@ import warnings
 
 from sklearn import config_context, get_config
 
+from ..interrupts import Permit
+
 # Seconds of work after which a thread has its networks' ends told. Two threads take
 # turns then, which takes long on busy cores, and fits may be shorter than that.
 PATIENCE = 0.05
@@ -54,7 +56,7 @@ class Crew:
         self.begins, self.ends = begins, ends
         self.places = {member: place for place, member in enumerate(todo)}
         self.news = queue.SimpleQueue()  # of threads, for the one that calls `run`
-        self.stopped = threading.Event()
+        self.permit = Permit()  # withdrawn on an interrupt, or a failure
         self.failure = None
         self.config = get_config()  # scikit-learn's, which threads do not inherit
 
@@ -69,7 +71,7 @@ class Crew:
                     crew.append(_start_thread(self._work))
                 self._listen(n_threads)
             finally:
-                self.stopped.set()
+                self.permit.withdraw()
                 for done, thread in crew:
                     done.wait()
                     thread.join()
@@ -90,7 +92,7 @@ class Crew:
             call, members, heard = news
             for member in members:
                 place = self.places[member]
-                if place < first or self.stopped.is_set():
+                if place < first or not self.permit():
                     continue
                 try:
                     call(member.number)
@@ -109,17 +111,15 @@ class Crew:
             self.news.put((call, members, heard))
         return heard
 
-    def _goes_on(self):
-        return not self.stopped.is_set()
-
     def _work(self):
         try:
             with config_context(**self.config):
-                while self._goes_on() and self.todo:
+                while self.permit() and self.todo:
                     self._advance_some()
         except BaseException as failure:  # KeyboardInterrupt of a user's scorer
-            self.failure = failure
-            self.stopped.set()
+            if self.failure is None:  # else it is what comes of another one's
+                self.failure = failure
+            self.permit.withdraw()
         finally:
             self.news.put(None)
 
@@ -127,17 +127,17 @@ class Crew:
         """Advance a member, or several short ones, and have it told."""
         patience = PATIENCE if self.begins is ignore else 0.0
         start, ended = time.perf_counter(), []
-        while self._goes_on():
+        while self.permit():
             try:
                 member = self.todo.pop()
             except IndexError:  # another thread was faster
                 break
             self._tell(self.begins, [member])
-            member.advance(self.n_epochs, self._goes_on)
+            member.advance(self.n_epochs, self.permit)
             ended.append(member)
             if time.perf_counter() - start >= patience:
                 break
-        if self._goes_on():  # else the last one is not at its end
+        if self.permit():  # else the last one is not at its end
             heard = self._tell(self.ends, ended)
-            while self._goes_on() and not heard.wait(0.1):
+            while self.permit() and not heard.wait(0.1):
                 pass

@@ -1,14 +1,17 @@
 """Calls of the training kernels: an epoch in slices, or many epochs at once."""
 
+import time
+
 import numpy as np
 
-from .. import threads
+from .. import interrupts, threads
 from ..kernels import epochs, shuffling, team, training
 from ..kernels import layout as at
 
-# A kernel cannot be interrupted. Work is handed to it in slices of at most this
-# many floating-point operations, some 50 ms for one slow core.
+# Between two calls Ctrl-C is answered. Work is handed to the kernels in slices of at
+# most this many floating-point operations, some 50 ms for one slow core.
 _FLOPS_PER_CALL = 1.0e9
+_SECONDS_PER_CALL = 0.05
 # What a mini-batch costs besides, in the same unit.
 _FLOPS_PER_BATCH = 1.0e5
 
@@ -24,7 +27,9 @@ class EpochKernel:
     def __init__(self, network):
         self.network = network
         self.n_blocks = network.n_blocks()
-        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / _flops_of_block(network)))
+        work = _work_of_block(network)
+        self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / work))
+        self._pace = work / _FLOPS_PER_CALL * _SECONDS_PER_CALL  # seconds of a block
         self._serial = training.train_serial[network.dtype]
         self._team = _Team(network)
         self._twins = self._team.twins(self._launch)
@@ -37,12 +42,13 @@ class EpochKernel:
         network = self.network
         hyper = network.hyper
         hyper[at.LOSS_SUM] = hyper[at.LOSS_COUNT] = 0.0
+        network.net[at.STOP] = 0  # a call before was interrupted
         self._arguments = (network.net, network.arena, hyper, *data)
         self._team.data = self._arguments
         self._first = 0
         while self._first < self.n_blocks:
             self._first += self._twins.run()
-            threads.check_interrupt()
+            interrupts.check()
 
     def release(self):
         """Let go of the network now: what is held here refers to each other."""
@@ -53,18 +59,33 @@ class EpochKernel:
         arguments = (*self._arguments, self._first, self._first + n)
         threaded = threaded and threads.can_start()
         parallel = self._team.parallel() if threaded else None
+
+        def work():
+            if parallel is not None and self._team.run(parallel, arguments):
+                return True
+            self._serial(*arguments)
+            return False
+
+        start = time.perf_counter()
         threads.enter()
         try:
-            if not (threaded and self._team.run(parallel, arguments)):
-                threaded = False
-                self._serial(*arguments)
+            if n * self._pace > _SECONDS_PER_CALL:
+                threaded = interrupts.stoppable(self.network.net, work)
+            else:
+                threaded = work()
         finally:
             threads.leave()
+        self._pace = (time.perf_counter() - start) / n
         return n, threaded
 
 
 def _flops_of_block(network):
     return 6.0 * network.n_params * int(network.net[at.BLOCK])
+
+
+def _work_of_block(network):
+    """Return the same with all that products are not: forward, and twice that back."""
+    return 3.0 * network.architecture.work_of_row * int(network.net[at.BLOCK])
 
 
 class _Team:
@@ -123,8 +144,12 @@ class SlicedCalls:
         count = hyper[at.LOSS_COUNT]
         return [float(hyper[at.LOSS_SUM] / count) if count else 0.0]
 
+    def stream(self, random_state):
+        """Return the RandomState's state: it is where it should be."""
+        return random_state.get_state(legacy=False)
+
     def give_back(self):
-        """Do nothing: the RandomState is where it should be."""
+        """Do nothing, likewise."""
 
     def release(self):
         """Let go of the network."""
@@ -133,7 +158,7 @@ class SlicedCalls:
 
 def fits_in_a_call(network):
     """Return whether an epoch is short enough for `WholeCalls`."""
-    return network.n_blocks() * _flops_of_block(network) <= _FLOPS_PER_CALL
+    return network.n_blocks() * _work_of_block(network) <= _FLOPS_PER_CALL
 
 
 class WholeCalls:
@@ -157,8 +182,8 @@ class WholeCalls:
     def __init__(self, network, order, streams, onward, limits):
         self.network, self.streams = network, streams
         self.n_blocks = network.n_blocks()
-        self.flops = _flops_of_block(network) + _FLOPS_PER_BATCH
-        self.most = max(1, int(_FLOPS_PER_CALL / (self.flops * self.n_blocks)))
+        work = (_work_of_block(network) + _FLOPS_PER_BATCH) * self.n_blocks
+        self._limit = self.most = max(1, int(_FLOPS_PER_CALL / work))
         self._orders = np.concatenate((order, order))
         self._stream = np.zeros(shuffling.WORDS + 1, np.int64)
         self._random_state = None
@@ -200,8 +225,12 @@ class WholeCalls:
         self._arguments = (*numbers, self._orders, self._stream, log)
 
     def __call__(self):
-        """Train."""
+        """Train, and see how many epochs the next call has time for."""
+        start = time.perf_counter()
         self._twins.run()
+        seconds = max(time.perf_counter() - start, 1e-9)
+        most = int(self._log[epochs.DONE] * _SECONDS_PER_CALL / seconds)
+        self.most = min(max(1, most), self._limit)
 
     def _launch(self, threaded, most):
         """Train on whole epochs; return their batches and whether on threads."""
@@ -232,16 +261,20 @@ class WholeCalls:
         self._stream[shuffling.WORDS] = words["pos"]
         self._random_state = random_state
 
+    def stream(self, random_state):
+        """Return the RandomState's state, with the kernel's draws."""
+        state = random_state.get_state(legacy=False)
+        if self._random_state is not None:
+            words = state["state"]
+            words["key"] = self._stream[: shuffling.WORDS].astype(np.uint32)
+            words["pos"] = int(self._stream[shuffling.WORDS])
+        return state
+
     def give_back(self):
         """Put the RandomState where the kernel's draws have taken it."""
-        if self._random_state is None:
-            return
-        state = self._random_state.get_state(legacy=False)
-        words = state["state"]
-        words["key"] = self._stream[: shuffling.WORDS].astype(np.uint32)
-        words["pos"] = int(self._stream[shuffling.WORDS])
-        self._random_state.set_state(state)
-        self._random_state = None
+        if self._random_state is not None:
+            self._random_state.set_state(self.stream(self._random_state))
+            self._random_state = None
 
     def release(self):
         """Let go of the network now: what is held here refers to each other."""

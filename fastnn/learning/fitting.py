@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .. import interrupts
 from ..callbacks import Reporter
 from ..inputs.parameters import check_combinations
 from ..kernels import _jit
@@ -171,13 +172,16 @@ class Session:
         while not stop and trainer.epochs_done() < n_epochs and goes_on():
             place = trainer.keep_place() if trainer.has_long_epochs else None
             try:
-                trainer.prepare(n_epochs - trainer.epochs_done())
-                trainer()
+                with interrupts.heeded(place is not None):
+                    trainer.prepare(n_epochs - trainer.epochs_done())
+                    trainer()
+                    stop = trainer.take()
             except KeyboardInterrupt:
                 if place is not None:
                     trainer.go_back(place)
+                if goes_on():
+                    raise  # it comes from a function of the user's
                 break
-            stop = trainer.take()
         return stop
 
     def publish(self, estimator):

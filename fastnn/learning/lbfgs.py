@@ -4,7 +4,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
-from .. import threads
+from .. import interrupts, threads
 from ..inputs import options
 from ..kernels import layout as at
 from ..structure import weights
@@ -60,7 +60,7 @@ class Function:
 
     def __call__(self, theta):
         """Return the loss, penalty included, and its gradient in float64."""
-        threads.check_interrupt()
+        interrupts.check()
         network, hyper = self.network, self.network.hyper
         network.set_parameters(cast(theta, network.dtype))
         self._kernel(*self._data, _ALL_ROWS)

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from .. import threads
+from .. import interrupts, threads
 from ..base import BaseMLP
 from . import randomness
 from .crew import Crew, ignore
@@ -187,7 +187,7 @@ class _Member:
         """Train up to n_epochs in all; keep what is raised."""
         with self._lock:
             start = time.perf_counter()
-            token = threads.goes_on.set(goes_on)
+            token = interrupts.permit.set(goes_on)
             try:
                 if not self.tried:
                     self.tried = True
@@ -198,7 +198,7 @@ class _Member:
                 self.error = error
                 self._end()
             finally:
-                threads.goes_on.reset(token)
+                interrupts.permit.reset(token)
             self.seconds += time.perf_counter() - start
 
     def _check(self):

@@ -1,8 +1,9 @@
-"""Random numbers of an epoch that do not depend on what was drawn before.
+"""Random numbers of epochs: those that depend on what was drawn before, and others.
 
-All are keyed by the fit's seed and by the samples seen before the epoch, which no two
-epochs of a network have in common. So an epoch's masks, noise and mixtures are the
-same for any number of threads, and after any pause.
+Orders of rows come from a stream. All else is keyed by the fit's seed and by the
+samples seen before the epoch, which no two epochs of a network have in common: an
+epoch's masks, noise and mixtures are the same for any number of threads, and after any
+pause.
 """
 
 import numpy as np
@@ -10,6 +11,42 @@ import numpy as np
 from ..kernels import layout as at
 
 _MIXUP, _AUGMENTATION = 1, 2
+# Numbers that going back in a stream may have to draw again: a millisecond.
+_DRAWN_AGAIN = 100_000
+
+
+class Bookmark:
+    """Where a stream of random numbers was after some whole epochs.
+
+    An interrupted fit goes back there, and draws the later whole epochs' orders again.
+
+    Parameters
+    ----------
+    random_state : RandomState
+    n_rows : int
+        Numbers in an epoch's order.
+    """
+
+    def __init__(self, random_state, n_rows):
+        self._random_state, self._n_rows = random_state, n_rows
+        self._place = 0, random_state.get_state(legacy=False)
+
+    def move(self, n_epochs, state):
+        """Move on to where the stream is after so many epochs, if it is far.
+
+        state : callable
+            Returns the state of the RandomState that it is given.
+        """
+        if (n_epochs - self._place[0]) * self._n_rows > _DRAWN_AGAIN:
+            self._place = n_epochs, state(self._random_state)
+
+    def go_back(self, n_epochs):
+        """Put the RandomState where it was after so many epochs."""
+        passed, state = self._place
+        self._random_state.set_state(state)
+        order = np.empty(self._n_rows, np.int64)
+        for _ in range(n_epochs - passed):
+            self._random_state.shuffle(order)
 
 
 def needs_seed(estimator):

@@ -82,12 +82,13 @@ class Trainer:
         self._calls = self._make_calls()
         self._saved = None  # parameters and slots before the current call
         # Only a long epoch may be interrupted in its middle, and undone.
-        self.has_long_epochs = isinstance(self._calls, SlicedCalls)
+        self.has_long_epochs = isinstance(self._calls, SlicedCalls) or (
+            self._validator is not None and self._validator.takes_long(architecture)
+        )
         self._done = self._mark(0)
-        # Where the random stream was: an interrupt goes back there and draws the
-        # permutations of whole epochs again.
-        continues = estimator._continues and estimator.shuffle
-        self._stream = random_state.get_state(legacy=False) if continues else None
+        self._bookmark = None
+        if estimator._continues and estimator.shuffle:
+            self._bookmark = randomness.Bookmark(random_state, self._order.size)
 
     def _set_state(self, theta, state):
         """Put parameters and what the solver knows into the network."""
@@ -296,6 +297,8 @@ class Trainer:
         epochs before or these, whole.
         """
         self._done = self._mark(self._done.n_epochs + n_epochs)
+        if self._bookmark is not None:
+            self._bookmark.move(self._done.n_epochs, self._calls.stream)
 
     def _mark(self, n_epochs):
         numbers = state_numbers(self.state, self.network.hyper)
@@ -417,12 +420,9 @@ class Trainer:
 
     def rewind(self):
         """Take the random stream back to the end of the last whole epoch."""
-        if self._stream is None:
-            return
-        self._calls.give_back()
-        self.random_state.set_state(self._stream)
-        for _ in range(self._done.n_epochs):
-            self.random_state.shuffle(self._order.copy())
+        if self._bookmark is not None:
+            self._calls.give_back()
+            self._bookmark.go_back(self._done.n_epochs)
 
     def finish(self):
         """Return theta and the solver's state after the last whole epoch."""

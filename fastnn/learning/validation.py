@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
 from ..inputs import options, targets
-from ..prediction import outputs_of
+from ..prediction import outputs_of, takes_long
 from ..structure import weights
 
 
@@ -182,6 +182,11 @@ class Validator:
         self._scorer = None
         if self.metric not in ("auto", "loss"):
             self._scorer = check_scoring(estimator, self.metric)
+
+    def takes_long(self, architecture):
+        """Return whether an interrupt may come within the predictions."""
+        data = self.validation
+        return takes_long(architecture, data.order.size or data.rows.n)
 
     def __call__(self, network, theta):
         """Return the loss, without penalties, and the score: the higher the better.

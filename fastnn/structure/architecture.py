@@ -33,6 +33,10 @@ NORM_PARTS = {"norm_scales_": 1.0, "norm_shifts_": 0.0}
 POPULATION_PARTS = {"norm_means_": 0.0, "norm_variances_": 1.0, "norm_counts_": 0.0}
 
 
+# What an activation, a mask or a normalised number may cost, and no more than.
+_OPERATIONS_OF_UNIT = 20.0
+
+
 @dataclass(frozen=True)
 class Architecture:
     """All that predictions depend on, parameters aside.
@@ -99,6 +103,14 @@ class Architecture:
     def n_params(self):
         """Numbers in theta."""
         return sum(part.size for part in self.parts)
+
+    @cached_property
+    def work_of_row(self):
+        """What a row costs on its way forward, in floating-point operations.
+
+        Products cost two for each weight; an activation costs what many cost.
+        """
+        return 2.0 * self.n_params + _OPERATIONS_OF_UNIT * sum(self.sizes[1:-1])
 
     def with_output(self, output):
         """Return the same with another output activation."""

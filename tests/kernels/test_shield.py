@@ -4,9 +4,10 @@ import _thread
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
-from fastnn.kernels import _cache, _jit
+from fastnn.kernels import _cache, _jit, _shield
 
 
 def test_what_is_returned_and_raised():
@@ -17,9 +18,9 @@ def test_what_is_returned_and_raised():
         places.append(threading.current_thread())
         return "made"
 
-    assert _jit._shielded(work) == "made"
+    assert _shield.shielded(work) == "made"
     assert places[0] is not threading.main_thread()
-    worker = threading.Thread(target=lambda: places.append(_jit._shielded(work)))
+    worker = threading.Thread(target=lambda: places.append(_shield.shielded(work)))
     worker.start()
     worker.join()
     assert places[1:] == [worker, "made"]
@@ -28,7 +29,7 @@ def test_what_is_returned_and_raised():
         raise ZeroDivisionError("why")
 
     with pytest.raises(ZeroDivisionError, match="why"):
-        _jit._shielded(fail)
+        _shield.shielded(fail)
 
 
 class Interrupted(threading.Event):
@@ -43,6 +44,14 @@ class Interrupted(threading.Event):
         return super().wait(timeout)
 
 
+class Threading:
+    """What the shield uses of `threading`, with those events."""
+
+    Event, Lock = Interrupted, threading.Lock
+    current_thread = staticmethod(threading.current_thread)
+    main_thread = staticmethod(threading.main_thread)
+
+
 def test_an_interrupt_waits_for_the_end(monkeypatch):
     """It is raised, once the work is done; and the work is done once."""
     done = []
@@ -51,28 +60,41 @@ def test_an_interrupt_waits_for_the_end(monkeypatch):
         time.sleep(0.05)
         done.append(1)
 
-    class Threading:
-        Event, Lock = Interrupted, threading.Lock
-        current_thread = staticmethod(threading.current_thread)
-        main_thread = staticmethod(threading.main_thread)
-
-    monkeypatch.setattr(_jit, "threading", Threading)
+    monkeypatch.setattr(_shield, "threading", Threading)
     with pytest.raises(KeyboardInterrupt):
-        _jit._shielded(work)
+        _shield.shielded(work)
     time.sleep(0.1)  # for a second thread, if there were one
     assert done == [1]
 
 
+def test_work_may_end_early_after_an_interrupt(monkeypatch):
+    told, ended = threading.Event(), []
+    monkeypatch.setattr(_shield, "threading", Threading)
+    with pytest.raises(KeyboardInterrupt):
+        _shield.shielded(lambda: ended.append(told.wait(30)), told.set)
+    assert ended == [True]
+
+
+def test_a_forked_child_does_not_wait_for_ever(monkeypatch):
+    """There is no thread in it that would do the work."""
+    numbers, over = iter((1, 1, 1)), threading.Event()
+    process = SimpleNamespace(getpid=lambda: next(numbers, 2))
+    monkeypatch.setattr(_shield, "os", process)
+    with pytest.raises(RuntimeError, match="forked"):
+        _shield.shielded(over.wait)
+    over.set()
+
+
 def test_an_interrupt_that_starts_it_twice(monkeypatch):
     """Between the start of the thread and its first step."""
-    start, done = _jit._start_thread, []
+    start, done = _shield._start_thread, []
 
     def twice(run):
         start(run)
         return start(run)
 
-    monkeypatch.setattr(_jit, "_start_thread", twice)
-    _jit._shielded(lambda: (time.sleep(0.05), done.append(1)))
+    monkeypatch.setattr(_shield, "_start_thread", twice)
+    _shield.shielded(lambda: (time.sleep(0.05), done.append(1)))
     time.sleep(0.1)
     assert done == [1]
 
@@ -83,14 +105,14 @@ def test_without_another_thread(monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(_jit._thread, "start_new_thread", refuse)
-    assert _jit._shielded(threading.current_thread) is threading.main_thread()
+    monkeypatch.setattr(_shield._thread, "start_new_thread", refuse)
+    assert _shield.shielded(threading.current_thread) is threading.main_thread()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_is_raised_without_another_thread(error, monkeypatch):
     """It is not taken for an interrupt of the wait, after which all begins again."""
-    monkeypatch.setattr(_jit, "_start_thread", lambda run: False)
+    monkeypatch.setattr(_shield, "_start_thread", lambda run: False)
     calls = []
 
     def work():
@@ -99,7 +121,7 @@ def test_what_is_raised_without_another_thread(error, monkeypatch):
             raise error
 
     with pytest.raises(error):
-        _jit._shielded(work)
+        _shield.shielded(work)
     assert calls == [1]
 
 
