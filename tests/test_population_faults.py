@@ -2,7 +2,6 @@
 
 import gc
 import threading
-import time
 import warnings
 import weakref
 
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 from helpers import make_data, recorded
 from population_tools import (
-    EPOCHS,
     FOLD,
     PLAIN,
     N,
@@ -29,8 +27,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnn import prediction
-from fastnn.learning import epochs, population, soundness, training
+from fastnn.learning import population, soundness, training
 from fastnn.learning.population import Population, Task
 
 
@@ -319,101 +316,3 @@ def test_threads_that_have_started_end_if_another_cannot(monkeypatch):
     with pytest.raises(RuntimeError, match="new thread"):
         Population(tasks, 3).advance()
     assert not any(thread.is_alive() for thread in started)
-
-
-@quiet
-def test_a_short_epoch_is_not_interrupted_within(monkeypatch):
-    """It could not be undone: not even its validation leaves off."""
-    X, y = make_data("binary", n=N)
-    task = Task(network(early_stopping=True), X, y)
-    together, asked = Population([task]), []
-
-    def goes_on():
-        asked.append(1)
-        return len(asked) <= 2
-
-    together._members[0].advance(None, goes_on)
-    assert together.epochs(0) == 2
-    together.advance()
-    assert_same(together.result(0), fit_alone(task), task)
-
-
-@quiet
-@pytest.mark.parametrize("long", [False, True])
-def test_a_function_of_the_users_that_interrupts(long, monkeypatch):
-    """Its exception is raised: nobody has withdrawn the permit."""
-    if long:
-        monkeypatch.setattr(epochs, "_FLOPS_PER_CALL", 1.0)
-
-    def interrupt(estimator, X, y):
-        raise KeyboardInterrupt("mine")
-
-    X, y = make_data("binary", n=N)
-    options = {"early_stopping": True, "validation_metric": interrupt}
-    with pytest.raises(KeyboardInterrupt, match="mine"):
-        Population([Task(network(**options), X, y)]).advance()
-
-
-@quiet
-def test_the_first_failure_is_the_one_that_is_raised():
-    """What it brings about in other threads is not taken for it."""
-    begun = threading.Event()
-
-    def fail(X, rng):
-        begun.wait(30)
-        raise SystemExit("first")
-
-    def wait(X, rng):
-        begun.set()
-        time.sleep(0.2)
-        return X
-
-    X, y = make_data("binary", n=N)
-    tasks = [
-        Task(network(augmentation=fail), X, y),
-        Task(network(augmentation=wait, max_iter=10**6, tol=0.0), X, y),
-        Task(network(solver="lbfgs", max_iter=10**6, tol=0.0), X, y),
-    ]
-    with pytest.raises(SystemExit, match="first"):
-        Population(tasks, n_threads=3).advance()
-
-
-@quiet
-def test_lbfgs_stops_when_it_is_asked_to():
-    X, y = make_data("binary", n=N)
-    estimator = network(solver="lbfgs", max_iter=EPOCHS, tol=0.0)
-    together = Population([Task(estimator, X, y)])
-    with pytest.raises(KeyboardInterrupt):
-        together._members[0].advance(None, lambda: False)
-    assert together.epochs(0) == 0
-
-
-@quiet
-@pytest.mark.parametrize("kind", [network, classifier])
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("calls", [1, 3, 5, 6, 7, 8])
-def test_a_long_epoch_is_undone_if_it_is_interrupted(
-    kind, early_stopping, calls, monkeypatch
-):
-    """It is trained in slices; training goes on as if nothing had been.
-
-    Validation is a part of the epoch, and undone with it.
-    """
-    monkeypatch.setattr(epochs, "_FLOPS_PER_CALL", 1.0)  # a mini-batch in a call
-    monkeypatch.setattr(prediction, "_FLOPS_PER_CALL", 1.0)
-    X, y = make_data("binary", n=N)
-    options = {"max_iter": 4, "batch_size": N // 4, "momentum": 0.5}
-    task = Task(kind(early_stopping=early_stopping, **options), X, y)
-    alone = fit_alone(task)
-    together = Population([task])
-    asked = []
-
-    def goes_on():
-        asked.append(1)
-        return len(asked) <= calls
-
-    together._members[0].advance(None, goes_on)
-    assert together.epochs(0) < 4
-    assert len(asked) <= calls + 2
-    together.advance()
-    assert_same(together.result(0), alone, task)

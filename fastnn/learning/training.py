@@ -82,8 +82,11 @@ class Trainer:
         self._calls = self._make_calls()
         self._saved = None  # parameters and slots before the current call
         # Only a long epoch may be interrupted in its middle, and undone.
-        self.has_long_epochs = isinstance(self._calls, SlicedCalls) or (
-            self._validator is not None and self._validator.takes_long(architecture)
+        validator = self._validator
+        self.has_long_epochs = (
+            isinstance(self._calls, SlicedCalls)
+            or estimator.augmentation is not None
+            or (validator is not None and validator.takes_long(architecture))
         )
         self._done = self._mark(0)
         self._bookmark = None

@@ -184,9 +184,10 @@ class Validator:
             self._scorer = check_scoring(estimator, self.metric)
 
     def takes_long(self, architecture):
-        """Return whether an interrupt may come within the predictions."""
+        """Return whether it may, as a user's scorer may, or that of many rows."""
         data = self.validation
-        return takes_long(architecture, data.order.size or data.rows.n)
+        n = data.order.size or data.rows.n
+        return callable(self.metric) or takes_long(architecture, n)
 
     def __call__(self, network, theta):
         """Return the loss, without penalties, and the score: the higher the better.
