@@ -15,7 +15,8 @@ def shielded(work, interrupted=None):
 
     Python raises an interrupt, and whatever a signal's handler raises, in the main
     thread. So another thread does the work, and the main thread waits for its end and
-    raises then. Other threads than the main one do the work themselves.
+    raises then; of several exceptions, the first. Other threads than the main one do
+    the work themselves.
 
     Parameters
     ----------
@@ -26,44 +27,82 @@ def shielded(work, interrupted=None):
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
-    outcome, done, only = [], threading.Event(), threading.Lock()
-    context, interrupt, process = contextvars.copy_context(), None, os.getpid()
+    wait = _Wait(work, interrupted)
+    # An exception may come between any two steps, also of what deals with another: two
+    # levels bear a timer whose handler raises every millisecond.
+    while not wait.is_over():
+        try:
+            while not wait.is_over():
+                try:
+                    wait.go_on()
+                except BaseException as error:
+                    wait.note(error)
+        except BaseException as error:
+            wait.note(error)
+    return wait.result()
 
-    def run():  # pragma: no cover (coverage does not see threads of `_thread`)
-        if not only.acquire(blocking=False):  # an interrupt had it started twice
+
+class _Wait:
+    """The main thread's wait for another one."""
+
+    def __init__(self, work, interrupted):
+        self.work, self.interrupted = work, interrupted
+        self.error = None  # the first that was raised here
+        self.outcome = []
+        self.alone = False  # there can be no other thread
+        self.process = os.getpid()
+        self.context = contextvars.copy_context()
+        # Locks without any Python code of their own, which might be interrupted.
+        self.begun, self.done = _thread.allocate_lock(), _thread.allocate_lock()
+        self.done.acquire()
+
+    def is_over(self):
+        return self.outcome or self.alone or os.getpid() != self.process
+
+    def go_on(self):
+        """Start the thread, unless there is one, and wait a while."""
+        if self.error is not None and self.interrupted is not None:
+            self.interrupted()
+        if not self.begun.locked() and not _start_thread(self.run):
+            self.alone = self.begun.acquire(blocking=False)
+            return
+        self.done.acquire(timeout=_LOOK)
+
+    def note(self, error):
+        """Keep what a signal's handler has raised."""
+        if self.error is None:
+            self.error = error
+
+    def run(self):  # pragma: no cover (coverage does not see threads of `_thread`)
+        if not self.begun.acquire(blocking=False):  # an interrupt had it started twice
             return
         try:
-            outcome.append((context.run(work), None))
+            self.outcome.append((self.context.run(self.work), None))
         except BaseException as error:
-            outcome.append((None, error))
-        done.set()
+            self.outcome.append((None, error))
+        self.done.release()
 
-    while not done.is_set() and os.getpid() == process:
-        try:
-            if interrupt is not None and interrupted is not None:
-                interrupted()
-            if not only.locked() and not _start_thread(run):
-                break
-            done.wait(_LOOK)
-        except BaseException as error:  # of a signal's handler
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
-    if os.getpid() != process and not outcome:
-        _refuse_child()
-    if not outcome:  # there can be no other thread
-        return work()
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
+    def result(self):
+        """Return or raise what has come of the work."""
+        if self.error is not None:
+            raise self.error
+        if self.alone:
+            return self.work()
+        if not self.outcome:
+            _refuse_child()
+        result, error = self.outcome[0]
+        if error is not None:
+            raise error
+        return result
 
 
 def _start_thread(run):
     """Return whether there could be another thread: not so when Python ends."""
     try:
         _thread.start_new_thread(run, ())
-    except RuntimeError:
+    except RuntimeError as error:
+        if error.__traceback__.tb_next is not None:  # of a signal's handler
+            raise
         return False
     return True
 

@@ -15,8 +15,8 @@ from population_tools import (
     quiet,
 )
 
-from fastnn import prediction
-from fastnn.learning import epochs
+from fastnn import interrupts, prediction
+from fastnn.learning import epochs, lbfgs
 from fastnn.learning.population import Population, Task
 
 
@@ -91,27 +91,52 @@ def test_training_within_a_function_of_the_users_is_interrupted(which):
 
 
 @quiet
-def test_the_first_failure_is_the_one_that_is_raised():
+def test_the_first_failure_is_the_one_that_is_raised(monkeypatch):
     """What it brings about in other threads is not taken for it."""
-    begun = threading.Event()
+    begun, failed = threading.Event(), threading.Event()
+    evaluate = lbfgs.Function.__call__
 
     def fail(X, rng):
         begun.wait(30)
+        failed.set()
         raise SystemExit("first")
 
-    def wait(X, rng):
+    def wait(function, theta):
         begun.set()
-        time.sleep(0.2)
-        return X
+        failed.wait(30)
+        end = time.monotonic() + 30
+        while interrupts.permit.get()() and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(0.05)  # the failure is noted before this thread is stopped
+        return evaluate(function, theta)
 
+    monkeypatch.setattr(lbfgs.Function, "__call__", wait)
     X, y = make_data("binary", n=N)
     tasks = [
         Task(network(augmentation=fail), X, y),
-        Task(network(augmentation=wait, max_iter=10**6, tol=0.0), X, y),
-        Task(network(solver="lbfgs", max_iter=10**6, tol=0.0), X, y),
+        Task(network(solver="lbfgs"), X, y),
     ]
     with pytest.raises(SystemExit, match="first"):
-        Population(tasks, n_threads=3).advance()
+        Population(tasks, n_threads=2).advance()
+
+
+@quiet
+@pytest.mark.parametrize("calls", [2, 3, 4, 5])
+def test_a_long_validation_is_interrupted_within(calls, monkeypatch):
+    """Though epochs are short: the epoch is undone with it."""
+    monkeypatch.setattr(prediction, "_FLOPS_PER_CALL", 1.0)
+    X, y = make_data("binary", n=N)
+    task = Task(network(early_stopping=True, max_iter=4), X, y)
+    together, asked = Population([task]), []
+
+    def goes_on():
+        asked.append(1)
+        return len(asked) <= calls
+
+    together._members[0].advance(None, goes_on)
+    assert together.epochs(0) <= calls // 2
+    together.advance()
+    assert_same(together.result(0), fit_alone(task), task)
 
 
 @quiet

@@ -12,8 +12,12 @@ from ..kernels import layout as at
 # most this many floating-point operations, some 50 ms for one slow core.
 _FLOPS_PER_CALL = 1.0e9
 _SECONDS_PER_CALL = 0.05
-# What a mini-batch costs besides, in the same unit.
+# What a mini-batch costs besides, in the same unit: its calls, and the solver's step
+# for each parameter.
 _FLOPS_PER_BATCH = 1.0e5
+_FLOPS_OF_STEP = 20.0
+# A call that was not timed yet may take as many times what is expected of it.
+_DOUBT = 10.0
 
 
 class EpochKernel:
@@ -29,7 +33,7 @@ class EpochKernel:
         self.n_blocks = network.n_blocks()
         work = _work_of_block(network)
         self.blocks_per_call = max(1, int(_FLOPS_PER_CALL / work))
-        self._pace = work / _FLOPS_PER_CALL * _SECONDS_PER_CALL  # seconds of a block
+        self._pace = _DOUBT * work / _FLOPS_PER_CALL * _SECONDS_PER_CALL  # of a block
         self._serial = training.train_serial[network.dtype]
         self._team = _Team(network)
         self._twins = self._team.twins(self._launch)
@@ -84,8 +88,9 @@ def _flops_of_block(network):
 
 
 def _work_of_block(network):
-    """Return the same with all that products are not: forward, and twice that back."""
-    return 3.0 * network.architecture.work_of_row * int(network.net[at.BLOCK])
+    """Return the same with what is no product: forward, twice that back, and a step."""
+    rows = 3.0 * network.architecture.work_of_row * int(network.net[at.BLOCK])
+    return rows + _FLOPS_PER_BATCH + _FLOPS_OF_STEP * network.n_params
 
 
 class _Team:
@@ -182,12 +187,13 @@ class WholeCalls:
     def __init__(self, network, order, streams, onward, limits):
         self.network, self.streams = network, streams
         self.n_blocks = network.n_blocks()
-        work = (_work_of_block(network) + _FLOPS_PER_BATCH) * self.n_blocks
-        self._limit = self.most = max(1, int(_FLOPS_PER_CALL / work))
+        work = _work_of_block(network) * self.n_blocks
+        self._limit = max(1, int(_FLOPS_PER_CALL / work))
+        self.most = max(1, int(self._limit / _DOUBT))
         self._orders = np.concatenate((order, order))
         self._stream = np.zeros(shuffling.WORDS + 1, np.int64)
         self._random_state = None
-        self._log = np.zeros(epochs.LOSSES + self.most)
+        self._log = np.zeros(epochs.LOSSES + self._limit)
         self._log[epochs.N_BLOCKS] = self.n_blocks
         self._log[epochs.SHUFFLES], self._log[epochs.ONWARD] = streams, onward
         self._log[[epochs.TOL, epochs.PATIENCE, epochs.TARGET]] = limits

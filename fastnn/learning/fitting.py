@@ -365,7 +365,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
         theta, loss, n_iter = lbfgs.minimize(function, theta, estimator, last)
     except KeyboardInterrupt as error:
         if last:
-            theta = lbfgs.cast(function.finish(last["x"]), dtype)
+            theta = lbfgs.cast(last["theta"], dtype)
             with suppress(ValueError):  # not finite: the model from before stays
                 keep(theta, last["loss"], last["n_iter"])
                 error._fastnn_kept = id(estimator)

@@ -47,6 +47,7 @@ class Function:
         self.network = Network(plan, n)
         self._kernel = EpochKernel(self.network)
         self.loss = np.inf
+        self._place = None  # that the network's parameters are from, if it is known
         options.set_constants(self.network, estimator, objective)
         options.set_hyper(self.network, estimator, objective)
         weight = problem.weight
@@ -62,8 +63,11 @@ class Function:
         """Return the loss, penalty included, and its gradient in float64."""
         interrupts.check()
         network, hyper = self.network, self.network.hyper
-        network.set_parameters(cast(theta, network.dtype))
+        self._place = None
+        network.set_parameters(cast(self._forget_batches(theta), network.dtype))
         self._kernel(*self._data, _ALL_ROWS)
+        if network.architecture.norm == "batch":
+            self._place = theta.copy()
         gradient = np.empty(network.n_params, network.dtype)
         network.get_gradient(gradient)
         self.loss = float(hyper[at.LOSS_SUM] / hyper[at.LOSS_COUNT])
@@ -72,18 +76,26 @@ class Function:
     def finish(self, theta):
         """Return theta with the population's statistics of batch normalisation.
 
-        They are no parameters of the loss, so the solver does not know them.
+        They are no parameters of the loss, so the solver does not know them. They come
+        from the last evaluation, if that was here.
         """
+        if self.network.architecture.norm != "batch":
+            return theta
+        if self._place is None or not np.array_equal(self._place, theta):
+            self(theta)
+        result = np.empty(self.network.n_params, self.network.dtype)
+        self.network.get_parameters(result)
+        return result
+
+    def _forget_batches(self, theta):
+        """Return theta as if no batch had been seen for the population's statistics."""
         architecture = self.network.architecture
         if architecture.norm != "batch":
             return theta
         theta = theta.copy()
         for count in weights.views(theta, architecture)["norm_counts_"]:
             count[:] = 0
-        self(theta)
-        result = np.empty(self.network.n_params, self.network.dtype)
-        self.network.get_parameters(result)
-        return result
+        return theta
 
 
 _ALL_ROWS = np.empty(0, np.int64)
@@ -150,8 +162,8 @@ def minimize(function, theta, estimator, last):
     """Run L-BFGS and return theta, the loss and the number of iterations.
 
     last : dict
-        Gets the latest iterate, its loss and its number, for the case of an
-        interrupt.
+        Gets the latest iterate's parameters, its loss and its number, for the case of
+        an interrupt.
     """
     options_ = {
         "maxfun": estimator.max_fun,
@@ -166,7 +178,8 @@ def minimize(function, theta, estimator, last):
 
     def remember(x):
         n_iter = last.get("n_iter", 0) + 1
-        last.update({"x": join(x), "loss": target.loss, "n_iter": n_iter})
+        loss, theta = target.loss, function.finish(join(x))
+        last.update({"theta": theta, "loss": loss, "n_iter": n_iter})
 
     result = scipy.optimize.minimize(
         target,

@@ -216,8 +216,10 @@ class _Member:
         if self.session is None:
             self.session = self._start()
         session = self.session
-        self.stopped = session.advance(limit, goes_on)
-        self.epochs = session.trainer.epochs_done()
+        try:
+            self.stopped = session.advance(limit, goes_on)
+        finally:
+            self.epochs = session.trainer.epochs_done()
         if self.epochs == limit and not self.stopped:
             session.trainer.warn_about_max_iter(limit)
         if self.stopped or self.epochs == estimator.max_iter:

@@ -23,7 +23,7 @@ def check(theta, architecture, problem, where):
     where : str
         What led to these weights.
     """
-    largest = np.abs(theta).max()
+    largest = max(theta.max(), -theta.min())  # NaN if there is one; no copy
     sound = np.isfinite(largest)
     if sound and (architecture.output == "exp" or largest >= _LARGE_WEIGHT):
         rows = slice(_SAMPLED_ROWS)

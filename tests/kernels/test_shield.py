@@ -1,6 +1,7 @@
 """Compilation that Ctrl-C cannot cut short, and folders that it may use."""
 
 import _thread
+import contextvars
 import sys
 import threading
 import time
@@ -32,24 +33,27 @@ def test_what_is_returned_and_raised():
         _shield.shielded(fail)
 
 
-class Interrupted(threading.Event):
-    """An event whose first waits are interrupted."""
+class Interrupted:
+    """A lock at which the first waits are interrupted."""
 
-    left = 2
+    def __init__(self):
+        self.lock, self.left = _thread.allocate_lock(), 2
+        self.release, self.locked = self.lock.release, self.lock.locked
 
-    def wait(self, timeout=None):
-        if self.left:
+    def acquire(self, blocking=True, timeout=-1):
+        if timeout > 0 and self.left:
             self.left -= 1
             raise KeyboardInterrupt
-        return super().wait(timeout)
+        return self.lock.acquire(blocking, timeout)
 
 
-class Threading:
-    """What the shield uses of `threading`, with those events."""
-
-    Event, Lock = Interrupted, threading.Lock
-    current_thread = staticmethod(threading.current_thread)
-    main_thread = staticmethod(threading.main_thread)
+def threads(**changed):
+    """Return what the shield uses of `_thread`, with changes."""
+    usual = {
+        "allocate_lock": _thread.allocate_lock,
+        "start_new_thread": _thread.start_new_thread,
+    }
+    return SimpleNamespace(**{**usual, **changed})
 
 
 def test_an_interrupt_waits_for_the_end(monkeypatch):
@@ -60,7 +64,7 @@ def test_an_interrupt_waits_for_the_end(monkeypatch):
         time.sleep(0.05)
         done.append(1)
 
-    monkeypatch.setattr(_shield, "threading", Threading)
+    monkeypatch.setattr(_shield, "_thread", threads(allocate_lock=Interrupted))
     with pytest.raises(KeyboardInterrupt):
         _shield.shielded(work)
     time.sleep(0.1)  # for a second thread, if there were one
@@ -69,10 +73,26 @@ def test_an_interrupt_waits_for_the_end(monkeypatch):
 
 def test_work_may_end_early_after_an_interrupt(monkeypatch):
     told, ended = threading.Event(), []
-    monkeypatch.setattr(_shield, "threading", Threading)
+    monkeypatch.setattr(_shield, "_thread", threads(allocate_lock=Interrupted))
     with pytest.raises(KeyboardInterrupt):
         _shield.shielded(lambda: ended.append(told.wait(30)), told.set)
     assert ended == [True]
+
+
+def test_an_interrupt_while_another_one_is_dealt_with(monkeypatch):
+    note, notes, done = _shield._Wait.note, [], []
+
+    def interrupted(wait, error):
+        notes.append(error)
+        if len(notes) == 1:
+            raise KeyboardInterrupt("second")
+        note(wait, error)
+
+    monkeypatch.setattr(_shield, "_thread", threads(allocate_lock=Interrupted))
+    monkeypatch.setattr(_shield._Wait, "note", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="second"):
+        _shield.shielded(lambda: (time.sleep(0.05), done.append(1)))
+    assert done == [1]
 
 
 def test_a_forked_child_does_not_wait_for_ever(monkeypatch):
@@ -99,14 +119,54 @@ def test_an_interrupt_that_starts_it_twice(monkeypatch):
     assert done == [1]
 
 
+def test_a_handler_that_raises_when_the_thread_is_started(monkeypatch):
+    """Its RuntimeError does not mean that there can be no thread."""
+    at_once, most = [], []
+
+    def start(*arguments):
+        _thread.start_new_thread(*arguments)
+        time.sleep(0.02)
+        raise RuntimeError("late")  # as a handler does that Python runs just then
+
+    def work():
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.05)
+        at_once.pop()
+
+    monkeypatch.setattr(_shield, "_thread", threads(start_new_thread=start))
+    with pytest.raises(RuntimeError, match="late"):
+        _shield.shielded(work)
+    assert most == [1]
+    assert at_once == []
+
+
+def test_the_first_exception_is_raised(monkeypatch):
+    """What comes while the work ends does not hide why it ends."""
+    told = threading.Event()
+
+    def tell():
+        told.set()
+        raise TimeoutError
+
+    monkeypatch.setattr(_shield, "_thread", threads(allocate_lock=Interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        _shield.shielded(lambda: told.wait(30), tell)
+    assert told.is_set()
+
+
 def test_without_another_thread(monkeypatch):
     """As at the end of the process: the work is done all the same."""
+    context = contextvars.copy_context()
 
-    def refuse(*arguments):
-        raise RuntimeError("can't start new thread")
+    def test():
+        # The error is raised in C, as by the function that it stands for.
+        with pytest.raises(RuntimeError, match="already entered"):
+            context.run(print, ())
+        monkeypatch.setattr(_shield, "_thread", threads(start_new_thread=context.run))
+        assert _shield.shielded(threading.current_thread) is threading.main_thread()
 
-    monkeypatch.setattr(_shield._thread, "start_new_thread", refuse)
-    assert _shield.shielded(threading.current_thread) is threading.main_thread()
+    context.run(test)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

@@ -2,63 +2,16 @@
 
 import json
 import os
-import sys
 
-import numba
 import numpy as np
 import pytest
 from helpers import assert_same_bits, ignore_convergence, make_data, run_python
+from interrupt_tools import PREAMBLE, compiled, interrupts
 from scipy import sparse
 
 from fastnn import MLPEstimator, prediction
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="no process can send itself Ctrl-C there"
-)
-compiled = pytest.mark.skipif(
-    numba.config.DISABLE_JIT, reason="times are those of compiled kernels"
-)
-
-PREAMBLE = """
-import gc, hashlib, json, os, queue, signal, sys, threading, time, warnings
-import numpy as np
-from helpers import data_for, estimator_of, force_threads, weights_of
-warnings.simplefilter("ignore")
-
-def bits(*arrays):
-    raw = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
-    return hashlib.sha256(raw).hexdigest()
-
-presses, struck, lost = queue.SimpleQueue(), queue.SimpleQueue(), []
-
-def press():
-    while True:
-        over, pause, moments = threading.Event(), presses.get(), []
-        struck.put((over, moments))
-        while not over.wait(pause):
-            moments.append(time.perf_counter())
-            os.kill(os.getpid(), signal.SIGINT)
-            pause = 1.0
-        struck.put(None)
-
-# One thread for all, and no objects that refer to each other: see COMPILING.
-threading.Thread(target=press, daemon=True).start()
-
-def delay_of(seconds, work, *arguments):
-    '''Return the time from Ctrl-C to its end of a call, or None if it ended alone.'''
-    gc.collect()
-    presses.put(seconds)
-    over, moments = struck.get()
-    delay = None
-    try:
-        work(*arguments)
-    except KeyboardInterrupt:
-        delay = time.perf_counter() - moments[-1]
-    over.set()
-    struck.get()
-    lost.extend(moments[1:])
-    return delay
-"""
+pytestmark = interrupts
 
 # Fits of one epoch are milliseconds, so most strikes fall into a kernel. Those that
 # come before the first epoch's end must leave the estimator as it was.
@@ -217,98 +170,6 @@ def test_ctrl_c_after_many_epochs():
     assert epochs > 10_000
     assert same
     assert delay < 0.2
-
-
-ALARM = """
-# A handler may raise anything, or only take note, or fork.
-X, y = data_for("classifier", n=20000, p=200)
-def make(epochs):
-    return estimator_of("estimator-clf", hidden_layer_sizes=(256, 256),
-                        batch_size=20000, batch_norm=True, max_iter=epochs, tol=0.0,
-                        n_iter_no_change=10**9, random_state=0, n_threads=1)
-model = make(1).fit(X, y)
-before = bits(*weights_of(model), np.array(model.loss_curve_))
-heard = []
-
-def late(number, frame):
-    heard.append(number)
-    raise TimeoutError("late")
-
-signal.signal(signal.SIGALRM, late)
-model.set_params(max_iter=10**6)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
-begin = time.perf_counter()
-try:
-    model.fit(X, y)
-except TimeoutError:
-    delay = time.perf_counter() - begin - 0.3
-same = bits(*weights_of(model), np.array(model.loss_curve_)) == before
-
-signal.signal(signal.SIGALRM, lambda number, frame: heard.append(number))
-signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
-noted = make(3).fit(X, y)
-signal.setitimer(signal.ITIMER_REAL, 0)
-signal.signal(signal.SIGALRM, signal.SIG_DFL)
-alone = make(3).fit(X, y)
-print(json.dumps([delay, same, len(heard),
-                  bits(*weights_of(noted)) == bits(*weights_of(alone))]))
-"""
-
-
-@compiled
-def test_other_signals_within_a_long_epoch():
-    """What a handler raises ends the fit; one that raises nothing changes nothing."""
-    delay, same, n_heard, alike = run_python(PREAMBLE, ALARM)
-    assert delay < 0.2
-    assert same
-    assert n_heard > 5
-    assert alike
-
-
-FORKING = """
-# In the child there is no thread that works for the main one.
-X, y = data_for("classifier", n=20000, p=200)
-def make(epochs):
-    return estimator_of("estimator-clf", hidden_layer_sizes=(256, 256),
-                        batch_size=20000, batch_norm=True, max_iter=epochs, tol=0.0,
-                        n_iter_no_change=10**9, random_state=0, n_threads=1)
-alone = make(4).fit(X, y)
-receive, send = os.pipe()
-children = []
-
-def fork(number, frame):
-    children.append(os.fork())
-
-signal.signal(signal.SIGALRM, fork)
-signal.setitimer(signal.ITIMER_REAL, 0.2)
-model = make(4)
-try:
-    model.fit(X, y)
-    told = "trained"
-except RuntimeError as error:
-    told = str(error)
-if children == [0]:
-    os.write(send, f"{told} {hasattr(model, 'coefs_')}".encode())
-    os._exit(0)
-os.close(send)
-with os.fdopen(receive) as file:
-    child = file.read()
-status = os.waitpid(children[0], 0)[1]
-print(json.dumps([told, child, status, bits(*weights_of(model)) ==
-                  bits(*weights_of(alone))]))
-"""
-
-
-@compiled
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_handler_that_forks_within_a_long_epoch():
-    """The parent goes on; the child is told, and does not wait for ever."""
-    told, child, status, same = run_python(PREAMBLE, FORKING)
-    assert told == "trained"
-    assert status == 0
-    assert "forked" in child
-    assert child.endswith("False")
-    assert same
 
 
 PREDICTING = """
