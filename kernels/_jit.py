@@ -30,6 +30,7 @@ from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
 from . import _cache, _host
+from ._ends import wait_for_ends
 from ._shield import shielded
 
 # nnan and ninf are left out, so that a NaN is seen; arcp is left out as well:
@@ -58,7 +59,7 @@ _LONGEST_WAIT = 60.0  # seconds, for another thread's compilation
 
 
 def _hold_compilers():
-    """Let compilations end before a fork.
+    """Let compilations end before a fork, and threads that are ending.
 
     The child would have their locks, held by threads that it has not, and the
     compiler's tables as far as they were built.
@@ -69,6 +70,7 @@ def _hold_compilers():
         for lock in locks
         if lock is not None and lock.acquire(timeout=_LONGEST_WAIT)
     ]
+    wait_for_ends()
 
 
 def _let_go():

@@ -263,3 +263,34 @@ FORKS = """
 def test_forks_while_another_thread_compiles():
     """The child has no other threads: their locks would be held for good."""
     assert run_python(FORKS, timeout=150) == [0] * 6
+
+
+# The thread is none that Python lists, as those of OpenMP; C code works in it without
+# the GIL, and the fork comes meanwhile.
+ENDING = """
+    import _thread, hashlib, json, os
+    from fastnn.kernels import _ends
+    _ends._LONGEST_WAIT = 60  # seconds; the machine may be busy
+    def work(started, ended):
+        started.release()
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000)  # some milliseconds
+        ended.append(1)
+    statuses = []
+    for _ in range(5):
+        started, ended = _thread.allocate_lock(), []
+        started.acquire()
+        _thread.start_new_thread(work, (started, ended))
+        started.acquire()
+        child = os.fork()
+        if not child:
+            os._exit(0 if ended else 3)
+        _, status = os.waitpid(child, 0)
+        statuses.append(os.waitstatus_to_exitcode(status))
+    print(json.dumps(statuses))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are not seen")
+def test_a_fork_waits_for_threads_that_are_about_to_end():
+    """They hold a lock of the C runtime as they end, and a child would wait for it."""
+    assert run_python(ENDING, timeout=150) == [0] * 5
