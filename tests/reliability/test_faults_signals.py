@@ -8,13 +8,16 @@ from interrupt_tools import PREAMBLE, compiled, interrupts
 
 pytestmark = interrupts
 
-ALARM = """
-# A handler may raise anything, or only take note, or fork.
+LONG_EPOCHS = """
 X, y = data_for("classifier", n=20000, p=200)
 def make(epochs):
     return estimator_of("estimator-clf", hidden_layer_sizes=(256, 256),
                         batch_size=20000, batch_norm=True, max_iter=epochs, tol=0.0,
                         n_iter_no_change=10**9, random_state=0, n_threads=1)
+"""
+
+ALARM = """
+# A handler may raise anything, or only take note.
 model = make(1).fit(X, y)
 before = bits(*weights_of(model), np.array(model.loss_curve_))
 heard = []
@@ -47,7 +50,7 @@ print(json.dumps([delay, same, len(heard),
 @compiled
 def test_other_signals_within_a_long_epoch():
     """What a handler raises ends the fit; one that raises nothing changes nothing."""
-    delay, same, n_heard, alike = run_python(PREAMBLE, ALARM)
+    delay, same, n_heard, alike = run_python(PREAMBLE, LONG_EPOCHS, ALARM)
     assert delay < 0.2
     assert same
     assert n_heard > 5
@@ -56,11 +59,6 @@ def test_other_signals_within_a_long_epoch():
 
 FORKING = """
 # In the child there is no thread that works for the main one.
-X, y = data_for("classifier", n=20000, p=200)
-def make(epochs):
-    return estimator_of("estimator-clf", hidden_layer_sizes=(256, 256),
-                        batch_size=20000, batch_norm=True, max_iter=epochs, tol=0.0,
-                        n_iter_no_change=10**9, random_state=0, n_threads=1)
 alone = make(4).fit(X, y)
 receive, send = os.pipe()
 children = []
@@ -92,7 +90,7 @@ print(json.dumps([told, child, status, bits(*weights_of(model)) ==
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_handler_that_forks_within_a_long_epoch():
     """The parent goes on; the child is told, and does not wait for ever."""
-    told, child, status, same = run_python(PREAMBLE, FORKING)
+    told, child, status, same = run_python(PREAMBLE, LONG_EPOCHS, FORKING)
     assert told == "trained"
     assert status == 0
     assert "forked" in child
