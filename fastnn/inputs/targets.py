@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.multiclass import type_of_target, unique_labels
 
 
 def fit_labels(estimator, y):
     """Learn the classes of y: set `_label_binarizer` and `classes_`."""
+    if getattr(y, "ndim", 1) == 2 and type_of_target(y) == "multilabel-indicator":
+        y = y[:1]  # the columns are the classes, and looks at all of y take long
     estimator._label_binarizer = LabelBinarizer().fit(y)
     estimator.classes_ = estimator._label_binarizer.classes_
 
@@ -61,11 +63,16 @@ def check_known(estimator, y, name="y"):
 
 
 def _check_form(estimator, y, name="y"):
-    """Raise unless y has a column per label just where the first y had."""
+    """Raise unless y has a column per label just where the first y had, and as many."""
     several = estimator._label_binarizer.y_type_.startswith("multilabel")
     if several != (y.ndim > 1):
         form = "an indicator matrix, one column per label" if several else "a vector"
         raise ValueError(f"{name} must be {form}, as in the first fit.")
+    if several and y.shape[1] != len(estimator.classes_):
+        raise ValueError(
+            f"{name} has {y.shape[1]} columns, but {len(estimator.classes_)} labels "
+            "were known from the first fit."
+        )
 
 
 def kind_of(estimator):
@@ -91,10 +98,8 @@ def encode(estimator, objective, y, dtype):
     """
     if objective.kind == "regression":
         return _encode_values(objective, y, dtype)
-    binarizer = estimator._label_binarizer
     if objective.kind == "multilabel":
-        Y = binarizer.transform(y)
-        return np.ascontiguousarray(Y.toarray() if hasattr(Y, "toarray") else Y, dtype)
+        return np.ascontiguousarray(y.toarray() if hasattr(y, "toarray") else y, dtype)
     codes = np.searchsorted(estimator.classes_, y)
     if objective.codes or objective.n_outputs == 1:
         return codes.astype(dtype).reshape(-1, 1)
