@@ -8,6 +8,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import multiclass
 
 from fastnn import MLPClassifier
+from fastnn.inputs import targets
 
 pytestmark = ignore_convergence
 
@@ -70,11 +71,28 @@ def test_indicators_are_what_scikit_learn_makes_of_them(labels):
 
 
 @pytest.mark.parametrize("form", [np.array, sparse.csr_matrix, sparse.csc_matrix])
-def test_all_labels_are_looked_at_once(monkeypatch, form):
-    """A look at many takes as long as epochs do, and Ctrl-C waits for it."""
+def test_scikit_learn_looks_at_one_row(monkeypatch, form):
+    """A look at many labels takes as long as epochs do, and Ctrl-C waits for it."""
     looks, look = [], multiclass.is_multilabel
     monkeypatch.setattr(
         multiclass, "is_multilabel", lambda y: looks.append(y.shape[0]) or look(y)
     )
-    MLPClassifier(**FAST).fit(X, form(Y))
-    assert sorted(looks)[-2:] == [1, 60]
+    net = MLPClassifier(**FAST, warm_start=True)
+    net.fit(X, form(Y), X_val=X, y_val=form(Y))
+    net.partial_fit(X, form(Y))
+    net.fit(X, form(Y))
+    assert set(looks) == {1}
+
+
+def test_labels_are_looked_at_in_parts(monkeypatch):
+    """The last part may be the one that has something else."""
+    monkeypatch.setattr(targets, "_NUMBERS_AT_ONCE", 40)
+    for form in (np.array, sparse.csr_matrix):
+        other = Y.copy()
+        for row in (0, 9, 10, 59):
+            other[row, 1] = 7
+            with pytest.raises(ValueError, match=r"Multioutput|A sparse y must"):
+                MLPClassifier(**FAST).fit(X, form(other))
+            other[row] = Y[row]
+        net = MLPClassifier(**FAST).fit(X, form(other))
+        assert net.classes_.tolist() == [0, 1, 2, 3]

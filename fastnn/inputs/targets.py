@@ -3,18 +3,38 @@
 from contextlib import contextmanager
 
 import numpy as np
+from scipy import sparse
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.multiclass import unique_labels
+
+# Labels that are looked at in one operation of NumPy's: some 20 ms.
+_NUMBERS_AT_ONCE = 2**22
 
 
 def fit_labels(estimator, y):
     """Learn the classes of y: set `_label_binarizer` and `classes_`."""
-    if getattr(y, "ndim", 1) == 2 and type_of_target(y) == "multilabel-indicator":
-        y = y[:1]  # the columns are the classes, and looks at all of y take long
-    estimator._label_binarizer = LabelBinarizer().fit(y)
+    estimator._label_binarizer = LabelBinarizer().fit(_telling(y))
     estimator.classes_ = estimator._label_binarizer.classes_
+
+
+def _telling(y):
+    """Return y, or its first row if that tells the classes: with 0 and 1 in columns.
+
+    scikit-learn seeks all distinct values, several times; that takes seconds where
+    there are many labels, in which Ctrl-C is not answered.
+    """
+    numbers = y.data if sparse.issparse(y) and y.format == "csr" else y
+    is_matrix = isinstance(numbers, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
+    if not is_matrix or numbers.dtype.kind not in "biuf":
+        return y
+    step = max(1, _NUMBERS_AT_ONCE // (numbers[:1].size or 1))
+    for first in range(0, len(numbers), step):
+        part = numbers[first : first + step]
+        if not ((part == 0) | (part == 1)).all():
+            return y
+    return y[:1]
 
 
 @contextmanager
@@ -23,6 +43,11 @@ def comparable(y):
     try:
         yield
     except TypeError as error:
+        if sparse.issparse(y):  # one that is no indicator matrix
+            raise ValueError(
+                "A sparse y must have a column for each of several labels, and nothing "
+                "but 0 and 1 in them. Give classes as a vector, y.toarray().ravel()."
+            ) from error
         if np.asarray(y).dtype.kind != "O":
             raise
         raise ValueError(
@@ -38,7 +63,7 @@ def check_labels(estimator, y, incremental):
     A part of them is enough for `partial_fit`; scikit-learn asks for all of them
     under `warm_start` even there.
     """
-    classes = unique_labels(y)
+    classes = unique_labels(_telling(y))
     if estimator.warm_start and not (incremental and estimator._continues):
         if set(classes) != set(estimator.classes_):
             raise ValueError(
@@ -54,7 +79,7 @@ def check_labels(estimator, y, incremental):
 def check_known(estimator, y, name="y"):
     """Raise if y has a label that the estimator does not know."""
     _check_form(estimator, y, name)
-    classes = unique_labels(y)
+    classes = unique_labels(_telling(y))
     if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. "
