@@ -13,13 +13,14 @@ from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
 from . import prediction
 from .abilities import gives_probabilities, is_classifier, is_stochastic
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .inputs import targets
+from .inputs.matrices import check_places
 from .learning import fitting
 from .sampling import SamplingMixin
 from .storage import Storable
@@ -173,10 +174,7 @@ class BaseMLP(
         """Prepare the labels of a first `partial_fit`."""
         if self._is_regressor() or not _check_partial_fit_first_call(self, classes):
             return
-        given = np.asarray(y) if isinstance(y, list) else y
-        with targets.comparable(given):
-            multilabel = type_of_target(y).startswith("multilabel")
-        targets.fit_labels(self, y if multilabel else classes)
+        targets.fit_first_labels(self, y, classes)
 
     def _outputs(self, X, raw=False):
         """Return the output layer's values for X, (n_samples, n_outputs)."""
@@ -367,6 +365,7 @@ class BaseMLP(
         -------
         float
         """
+        check_places(y, "y")
         predicted = self.predict(X)
         if not self._is_regressor():
             return accuracy_score(y, predicted, sample_weight=sample_weight)

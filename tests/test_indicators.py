@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import ignore_convergence, make_data, snapshot
 from scipy import sparse
-from sklearn.preprocessing import LabelBinarizer
+from sklearn import neural_network
 from sklearn.utils import multiclass
 
-from fastnn import MLPClassifier
+from fastnn import MLPClassifier, MLPRegressor
 from fastnn.inputs import targets
 
 pytestmark = ignore_convergence
@@ -52,35 +52,81 @@ def test_several_classes_in_a_column():
     assert snapshot(net) == before
 
 
-@pytest.mark.parametrize("labels", [(0, 1), (0, 2), (-1, 1)])
-def test_indicators_are_what_scikit_learn_makes_of_them(labels):
-    """In any form; they are not written to."""
-    given = np.where(Y > 0, labels[1], labels[0]).astype(float)
-    expected = LabelBinarizer().fit(given).transform(given)
-    np.testing.assert_array_equal(expected, given)
-    kept = given.copy()
-    given.setflags(write=False)
+def twice(Y):
+    """Return Y in CSR with an entry stored twice, which counts as their sum."""
+    rows, columns = np.nonzero(Y)
+    places = np.append(rows, rows[:1]), np.append(columns, columns[:1])
+    order = np.argsort(places[0], kind="stable")
+    starts = np.searchsorted(places[0][order], np.arange(len(Y) + 1))
+    return sparse.csr_matrix((np.ones(len(order)), places[1][order], starts), Y.shape)
+
+
+FORMS = {
+    "0 and 1": lambda Y: Y,
+    "read-only": lambda Y: np.lib.stride_tricks.as_strided(Y, writeable=False),
+    "columns": lambda Y: np.asfortranarray(Y, np.int8),
+    "list": lambda Y: Y.astype(int).tolist(),
+    "bool": lambda Y: Y.astype(bool),
+    "0 and 2": lambda Y: 2 * Y,
+    "0 and 255": lambda Y: 255 * Y.astype(np.uint8),
+    "1 and 2": lambda Y: 1 + Y,
+    "-1 and 1": lambda Y: 2 * Y - 1,
+    "large": lambda Y: 1e9 * Y,
+    "sparse": sparse.csr_matrix,
+    "sparse array": sparse.csc_array,
+    "sparse 0 and 2": lambda Y: sparse.csr_matrix(2 * Y),
+    "twice": twice,
+}
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_hold_where_they_do_in_scikit_learn(form, solver):
+    """Where y is not 0. The same numbers come of them."""
+    given = FORMS[form](Y.copy())
+    kept = FORMS[form](Y.copy())
+    options = {**FAST, "solver": solver, "alpha": 0.01}
+    ours = MLPClassifier(**options).fit(X, given)
+    theirs = neural_network.MLPClassifier(**options).fit(X, given)
+    np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-6)
+    np.testing.assert_allclose(
+        ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6, atol=1e-9
+    )
+    assert ours.classes_.tolist() == theirs.classes_.tolist() == [0, 1, 2, 3]
+    if not sparse.issparse(given):
+        np.testing.assert_array_equal(given, kept)
+
+
+def test_labels_hold_everywhere_where_y_is_not_0():
+    """In class weights, smoothed, in validation and in early stopping."""
+    weights = [{0: 1.0, 1: 2.0}] * 4
+    options = {**FAST, "class_weight": weights, "label_smoothing": 0.1}
+    options |= {"early_stopping": True, "n_iter_no_change": 50}
     nets = [
-        MLPClassifier(**FAST, label_smoothing=0.1).fit(X, form)
-        for form in (given, expected, given.astype(np.int8, "F"), given[:, :].tolist())
+        MLPClassifier(**options).fit(X, scale * Y, X_val=X, y_val=scale * Y)
+        for scale in (1, 2)
     ]
-    for net in nets:
-        assert net.classes_.tolist() == [0, 1, 2, 3]
-        np.testing.assert_array_equal(net.predict_proba(X), nets[0].predict_proba(X))
-    assert (given == kept).all()
+    np.testing.assert_array_equal(*(net.predict_proba(X) for net in nets))
+    for name in ("validation_scores_", "loss_curve_"):
+        assert getattr(nets[0], name) == getattr(nets[1], name)
 
 
 @pytest.mark.parametrize("form", [np.array, sparse.csr_matrix, sparse.csc_matrix])
 def test_scikit_learn_looks_at_one_row(monkeypatch, form):
     """A look at many labels takes as long as epochs do, and Ctrl-C waits for it."""
     looks, look = [], multiclass.is_multilabel
-    monkeypatch.setattr(
-        multiclass, "is_multilabel", lambda y: looks.append(y.shape[0]) or look(y)
-    )
+
+    def is_multilabel(y):
+        if len(np.shape(y)) == 2:
+            looks.append(y.shape[0])
+        return look(y)
+
+    monkeypatch.setattr(multiclass, "is_multilabel", is_multilabel)
     net = MLPClassifier(**FAST, warm_start=True)
     net.fit(X, form(Y), X_val=X, y_val=form(Y))
     net.partial_fit(X, form(Y))
     net.fit(X, form(Y))
+    MLPClassifier(**FAST).partial_fit(X, np.asarray(Y), classes=range(4))
     assert set(looks) == {1}
 
 
@@ -96,3 +142,32 @@ def test_labels_are_looked_at_in_parts(monkeypatch):
             other[row] = Y[row]
         net = MLPClassifier(**FAST).fit(X, form(other))
         assert net.classes_.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [1, 2, 3, 4], list("abcd"), range(5)])
+def test_classes_that_are_not_the_columns(classes):
+    net = MLPClassifier(**FAST)
+    with pytest.raises(ValueError, match=r"classes must be range\(4\)"):
+        net.partial_fit(X, Y, classes=classes)
+    assert not hasattr(net, "classes_")
+
+
+def test_masked_labels_are_not_passed_over():
+    masked = np.ma.masked_array(Y, mask=Y > 2)
+    masked[3] = np.ma.masked
+    masked.data[3] = 7
+    for method, more in (("fit", {}), ("partial_fit", {"classes": range(4)})):
+        with pytest.raises(ValueError, match=r"Multioutput|Unknown label"):
+            getattr(MLPClassifier(**FAST), method)(X, masked, **more)
+
+
+def test_gaps_in_a_first_partial_fit_are_named():
+    gap = Y.copy()
+    gap[3, 1] = np.nan
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        MLPClassifier(**FAST).partial_fit(X, gap, classes=range(4))
+
+
+def test_regression_refuses_a_sparse_y_by_name():
+    with pytest.raises(ValueError, match="y is sparse; regression needs dense"):
+        MLPRegressor(**FAST).fit(X, sparse.csr_matrix(Y))

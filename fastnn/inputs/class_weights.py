@@ -47,10 +47,10 @@ def of_samples(found, y):
 
 
 def _columns(y):
-    """Return the columns of y as vectors."""
+    """Return y's columns as vectors; of several, whether each label holds."""
     if y.ndim == 1:
         return [y]
-    return list((y.toarray() if hasattr(y, "toarray") else y).T)
+    return list(((y.toarray() if hasattr(y, "toarray") else y) != 0).T)
 
 
 def _balanced(column):

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from .matrices import check_places
 
 # Labels that are looked at in one operation of NumPy's: some 20 ms.
 _NUMBERS_AT_ONCE = 2**22
@@ -19,6 +21,25 @@ def fit_labels(estimator, y):
     estimator.classes_ = estimator._label_binarizer.classes_
 
 
+def fit_first_labels(estimator, y, classes):
+    """Learn the labels of a first `partial_fit`, which is given all that may come."""
+    y = np.asarray(y) if isinstance(y, list) else y
+    check_places(y, "y")
+    with comparable(y):
+        assert_all_finite(y, input_name="y")
+        kind = type_of_target(_telling(y), input_name="y")
+    if not kind.startswith("multilabel"):
+        fit_labels(estimator, classes)
+        return
+    n_labels = y.shape[1]
+    if not np.array_equal(unique_labels(classes), np.arange(n_labels)):
+        raise ValueError(
+            f"classes must be range({n_labels}) for y with a column for each of "
+            f"{n_labels} labels; got {classes!r}."
+        )
+    fit_labels(estimator, y)
+
+
 def _telling(y):
     """Return y, or its first row if that tells the classes: with 0 and 1 in columns.
 
@@ -27,7 +48,8 @@ def _telling(y):
     """
     numbers = y.data if sparse.issparse(y) and y.format == "csr" else y
     is_matrix = isinstance(numbers, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
-    if not is_matrix or numbers.dtype.kind not in "biuf":
+    is_masked = isinstance(numbers, np.ma.MaskedArray)  # comparisons would pass over
+    if not is_matrix or is_masked or numbers.dtype.kind not in "biuf":
         return y
     step = max(1, _NUMBERS_AT_ONCE // (numbers[:1].size or 1))
     for first in range(0, len(numbers), step):
@@ -42,12 +64,14 @@ def comparable(y):
     """Say what is wrong with labels that cannot be put in order: some are missing."""
     try:
         yield
-    except TypeError as error:
+    except (TypeError, AttributeError, NotImplementedError, NameError) as error:
         if sparse.issparse(y):  # one that is no indicator matrix
             raise ValueError(
                 "A sparse y must have a column for each of several labels, and nothing "
                 "but 0 and 1 in them. Give classes as a vector, y.toarray().ravel()."
             ) from error
+        if not isinstance(error, TypeError):
+            raise
         if np.asarray(y).dtype.kind != "O":
             raise
         raise ValueError(
@@ -124,7 +148,8 @@ def encode(estimator, objective, y, dtype):
     if objective.kind == "regression":
         return _encode_values(objective, y, dtype)
     if objective.kind == "multilabel":
-        return np.ascontiguousarray(y.toarray() if hasattr(y, "toarray") else y, dtype)
+        Y = y.toarray() if hasattr(y, "toarray") else y
+        return (Y != 0).astype(dtype, order="C")  # any other number holds, as well
     codes = np.searchsorted(estimator.classes_, y)
     if objective.codes or objective.n_outputs == 1:
         return codes.astype(dtype).reshape(-1, 1)
@@ -148,6 +173,8 @@ def smooth(objective, Y, share):
 
 def _encode_values(objective, y, dtype):
     """Return the target matrix of regression, or raise if the loss has no such y."""
+    if sparse.issparse(y):
+        raise ValueError("y is sparse; regression needs dense targets: y.toarray().")
     with np.errstate(over="ignore"):
         Y = np.ascontiguousarray(y, dtype).reshape(len(y), -1)
     if np.isnan(Y).any():  # scikit-learn makes them of None

@@ -122,6 +122,7 @@ def prepare(
 def _validate(estimator, X, y, dtype, first):
     """Return X and y as arrays, or X in CSR format, or raise."""
     check_places(X)
+    check_places(y, "y")
     return validate_data(
         estimator,
         X,
@@ -243,6 +244,7 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
             X = sparse.csr_matrix(X) if rows.sparse else X.toarray()
     regression = estimator._is_regressor()
     with _naming("y_val"):
+        check_places(y_val, "y")
         y = check_array(
             y_val,
             accept_sparse=False if regression else "csr",
