@@ -11,7 +11,7 @@ from .kernels.neurons import hebbian_epoch
 from .learning.fitting import transaction
 from .learning.preparation import check_parameters
 from .perceptron import Perceptron
-from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite, parts_of
+from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite, check_rate, parts_of
 
 __all__ = ["HebbianNeuron", "McCullochPittsNeuron", "Perceptron"]
 
@@ -105,7 +105,13 @@ class McCullochPittsNeuron(BinaryNeuron):
                 )
             self.classes_ = np.unique(y)
             self.coef_ = weights.reshape(1, -1).copy()
-            self.intercept_ = np.array([self.bias], X.dtype)
+            with np.errstate(over="ignore"):
+                self.intercept_ = np.array([self.bias], X.dtype)
+            if not np.isfinite(self.intercept_).all():
+                raise ValueError(
+                    f"bias={self.bias!r} is too large for X's dtype, {X.dtype.name}; "
+                    "make it smaller, or give X in float64."
+                )
         return self
 
 
@@ -202,6 +208,7 @@ class HebbianNeuron(BinaryNeuron):
             numbers = _as_numbers(classes, self.activation)
             with np.errstate(over="ignore"):  # checked in the end
                 step = (self.learning_rate * numbers[codes]).astype(dtype)
+            check_rate(self.learning_rate, dtype)
             history = np.zeros(
                 (self.max_iter * n + 1, width) if self.record else (0, width), dtype
             )

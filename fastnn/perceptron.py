@@ -8,13 +8,20 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
+from .inputs import class_weights
 from .kernels.neurons import perceptron_epoch
 from .learning.fitting import transaction
 from .learning.preparation import check_parameters, check_weight
-from .thresholds import ACTIVATIONS, Neuron, check_classes, check_finite, parts_of
+from .thresholds import (
+    ACTIVATIONS,
+    Neuron,
+    check_classes,
+    check_finite,
+    check_rate,
+    parts_of,
+)
 
 
 class Perceptron(Neuron):
@@ -232,9 +239,10 @@ class Perceptron(Neuron):
 
     def _rates(self, y, codes, weight):
         """Return η times all weights, (neurons, samples)."""
-        by_class = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y
-        ).astype(float)
+        by_class = np.ones(len(self.classes_))
+        if self.class_weight is not None:
+            (table,) = class_weights.tables(self.class_weight, self.classes_, y)
+            by_class = np.array([table.get(c, 1.0) for c in self.classes_.tolist()])
         rate = np.full(len(y), float(self.learning_rate))
         if weight is not None:
             rate *= weight
@@ -249,6 +257,7 @@ class Perceptron(Neuron):
         neurons = self._neurons()
         dtype = neurons.dtype
         codes = np.searchsorted(self.classes_, y)
+        check_rate(self.learning_rate, dtype)
         with np.errstate(over="ignore"):  # checked in the end
             rates = self._rates(y, codes, weight).astype(dtype)
         kind = np.arange(len(neurons))[:, None] if len(neurons) > 1 else 1

@@ -6,6 +6,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .inputs.targets import comparable
 from .kernels.neurons import net_inputs
 from .storage import Storable
 
@@ -39,7 +40,9 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         """
         dtype = (np.float64, np.float32) if first else self._neurons().dtype
         X, y = validate_data(self, X, y, dtype=dtype, order="C", reset=first)
-        check_classification_targets(y)
+        with comparable(y):
+            check_classification_targets(y)
+            np.unique(y)
         return X, column_or_1d(y, warn=True)
 
     def _neurons(self):
@@ -84,7 +87,7 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         ndarray of int, of the shape of `decision_function`
         """
         low, high = ACTIVATIONS[self.activation]
-        return np.where(self.decision_function(X) >= 0, high, low)
+        return np.where(_telling(self.decision_function(X)) >= 0, high, low)
 
     def predict(self, X):
         """Predict class labels.
@@ -100,7 +103,7 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
             ``classes_[1]`` where a single neuron's net input is 0 or more, else
             ``classes_[0]``; of several neurons, the class with the largest net input.
         """
-        nets = self.decision_function(X)
+        nets = _telling(self.decision_function(X))
         codes = nets.argmax(axis=1) if nets.ndim == 2 else (nets >= 0).astype(np.intp)
         return self.classes_[codes]
 
@@ -126,11 +129,30 @@ class BinaryNeuron(Neuron):
         return X, y
 
 
+def _telling(nets):
+    """Return net inputs, or raise if one is not a number."""
+    if np.isnan(nets).any():
+        raise ValueError(
+            "A neuron's net input is not a number, so there is no label: its weights "
+            "are not finite, or X has values so large that they overflow."
+        )
+    return nets
+
+
 def check_classes(classes):
     """Raise unless there are two or more classes."""
     if len(classes) < 2:
         raise ValueError(
             f"A neuron tells classes apart: y needs 2 or more, got {len(classes)} class"
+        )
+
+
+def check_rate(learning_rate, dtype):
+    """Raise if the rate is 0 in the dtype that is computed in."""
+    if dtype.type(learning_rate) == 0:
+        raise ValueError(
+            f"learning_rate={learning_rate!r} is 0 in X's dtype, {dtype.name}; make it "
+            "larger, or give X in float64."
         )
 
 

@@ -52,13 +52,14 @@ def decode(neuron, record, prefix, source):
     """Give a neuron its fitted state, or raise ModelFileError."""
     state = decode_all(record or {}, KNOWN, prefix, source)
     if "coef_" in state:
-        _check(state)
+        _check(state, goes_on=hasattr(neuron, "partial_fit"))
     set_attributes(neuron, state)
 
 
-def _check(state):
-    """Raise unless all parts fit each other."""
-    missing = {"n_features_in_", "classes_"} - set(state)
+def _check(state, goes_on):
+    """Raise unless all parts fit each other, with all that learning needs."""
+    needed = {"n_features_in_", "classes_"}
+    missing = (needed | {"errors_", "n_iter_"} if goes_on else needed) - set(state)
     need(not missing, f"it lacks {sorted(missing)}")
     n_classes, width = len(state["classes_"]), state["n_features_in_"]
     units = 1 if n_classes == 2 else n_classes
