@@ -15,8 +15,6 @@ compiles what it uses and nothing else, each piece once.
 
 import contextlib
 import contextvars
-import os
-import threading
 import weakref
 
 import numba
@@ -24,13 +22,11 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
-from . import _cache, _host
-from ._ends import wait_for_ends
+from . import _cache, _forks, _host
 from ._shield import shielded
 
 # nnan and ninf are left out, so that a NaN is seen; arcp is left out as well:
@@ -52,44 +48,6 @@ INT = types.int64
 CACHE_FOLDER, CACHE_PROBLEM = None, None
 if not _host.JIT_DISABLED:
     CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
-
-_LOCK = threading.RLock()
-_HELD = threading.local()  # locks, by a thread that forks
-_LONGEST_WAIT = 60.0  # seconds, for another thread's compilation
-
-
-def _hold_compilers():
-    """Let compilations end before a fork, and threads that are ending.
-
-    The child would have their locks, held by threads that it has not, and the
-    compiler's tables as far as they were built.
-    """
-    locks = (_LOCK, getattr(global_compiler_lock, "_lock", None))
-    _HELD.locks = [
-        lock
-        for lock in locks
-        if lock is not None and lock.acquire(timeout=_LONGEST_WAIT)
-    ]
-    wait_for_ends()
-
-
-def _let_go():
-    for lock in reversed(_HELD.__dict__.pop("locks", [])):
-        lock.release()
-
-
-def _let_go_in_child():  # pragma: no cover (in forked children)
-    global _LOCK
-    _let_go()
-    _LOCK = threading.RLock()  # a thread that compiles for too long may hold it
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_hold_compilers,
-        after_in_parent=_let_go,
-        after_in_child=_let_go_in_child,
-    )
 
 _BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
 
@@ -252,6 +210,10 @@ class Unit:
             # An interrupt while Numba builds its tables would leave them half built,
             # and no later compilation in the process would work; and Python drops an
             # interrupt that comes up in a finaliser.
+            if (
+                _forks.holds_a_lock()
+            ):  # a signal's handler, or a fork's: it would wait for us
+                return self._compile_once(dtype)
             compiled = shielded(lambda: self._compile_once(dtype))
         return compiled
 
@@ -261,7 +223,7 @@ class Unit:
         The thread that compiles holds the lock, not one that waits for it: what
         compiling calls back (a finaliser, a log) may ask for another unit.
         """
-        with _LOCK:
+        with _forks.COMPILING:
             compiled = self._compiled.get(dtype)
             if compiled is None:
                 compiled = self._compiled[dtype] = _compile(self, dtype)

@@ -8,6 +8,7 @@ import threading
 # Seconds between two looks at what a wait cannot be woken by: Ctrl-C on Windows, and
 # the absence of the other thread in a forked child.
 _LOOK = 0.05
+_MOST_TRIES = 1000  # of work that is interrupted again and again
 
 
 def shielded(work, interrupted=None):
@@ -40,6 +41,26 @@ def shielded(work, interrupted=None):
         except BaseException as error:
             wait.note(error)
     return wait.result()
+
+
+def finish(work):
+    """Do short work whatever is raised meanwhile, and return the first that was.
+
+    Where a signal's handler raises, the work begins again: it goes on from wherever it
+    was. Two levels, as in `shielded`.
+    """
+    done, raised = [], []
+    while not done and len(raised) < _MOST_TRIES:
+        try:
+            while not done and len(raised) < _MOST_TRIES:
+                try:
+                    work()
+                    done.append(True)
+                except BaseException as error:
+                    raised.append(error)
+        except BaseException as error:
+            raised.append(error)
+    return raised[0] if raised else None
 
 
 class _Wait:

@@ -358,7 +358,9 @@ def _by_type(name, single, double):
         return single(z) if isinstance(z, np.float32) else double(z)
 
     choose.__name__ = name
-    choose.__doc__ = f"{double.__doc__.splitlines()[0]} See `{name}32`, `{name}64`."
+    choose.__doc__ = (
+        f"{(double.__doc__ or name).splitlines()[0]} See `{name}32`, `{name}64`."
+    )
     if not JIT_DISABLED:  # pragma: llvm only
 
         def implementation(z):

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from . import _jit, elementary
+from . import _forks, _jit, elementary
 from ._host import JIT_DISABLED
 from ._jit import EXACT_FASTMATH, Unit, compile_inner
 from ._llvm import attempt, view
@@ -104,7 +104,7 @@ class OwnUnit(Unit):
         self.scalar = scalar
 
     def _compile_once(self, dtype):  # pragma: no cover (in a thread of `_thread`)
-        with _jit._LOCK:
+        with _forks.COMPILING:
             try:
                 self.scalar.compile((numba.from_dtype(dtype),))
             except Exception as error:

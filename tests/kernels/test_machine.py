@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import sys
-import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -279,36 +278,6 @@ def test_a_call_is_an_intrinsic_where_there_is_a_compiler(monkeypatch):
     interface = _jit.Interface(layout.PACK.arguments, 4)
     with pytest.raises(NotImplementedError, match="not usable in pure-python"):
         interface.call(0, None, None, None, 0)
-
-
-def test_nothing_is_compiled_while_a_process_forks():
-    def can_compile():
-        found = []
-        thread = threading.Thread(
-            target=lambda: found.append(_jit._LOCK.acquire(blocking=False))
-        )
-        thread.start()
-        thread.join()
-        return found[0]
-
-    _jit._hold_compilers()
-    assert not can_compile()
-    _jit._let_go()
-    assert can_compile()
-    _jit._LOCK = threading.RLock()  # that thread has kept the other
-
-
-def test_a_fork_gets_a_lock_of_its_own(monkeypatch):
-    """Another thread may hold the parent's lock for too long."""
-    held = threading.Lock()
-    held.acquire()
-    monkeypatch.setattr(_jit, "_LOCK", held)
-    monkeypatch.setattr(_jit, "_LONGEST_WAIT", 0.01)
-    _jit._hold_compilers()
-    _jit._let_go_in_child()
-    assert _jit._LOCK is not held
-    assert _jit._LOCK.acquire(blocking=False)
-    _jit._LOCK.release()
 
 
 def test_units_show_their_names():

@@ -2,13 +2,16 @@
 
 import _thread
 import contextvars
+import operator
 import sys
 import threading
 import time
+from collections import deque
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from fastnn.kernels import _cache, _jit, _shield
+from fastnn.kernels import _cache, _forks, _jit, _shield
 
 
 def test_what_is_returned_and_raised():
@@ -190,9 +193,9 @@ def test_the_one_that_waits_holds_no_lock(monkeypatch):
     found = []
 
     def compile_another(unit, dtype):
-        found.append(_jit._LOCK.acquire(timeout=3.0))
+        found.append(_forks.COMPILING.acquire(timeout=3.0))
         if found[-1]:
-            _jit._LOCK.release()
+            _forks.COMPILING.release()
         return "made"
 
     monkeypatch.setattr(_jit, "_compile", compile_another)
@@ -236,3 +239,41 @@ def test_a_private_folder(tmp_path):
     (tmp_path / "new").chmod(0o770)
     with pytest.raises(PermissionError, match="other users"):
         _cache.make_private(tmp_path / "new")
+
+
+def test_work_that_is_finished_whatever_is_raised():
+    """Also where it deals with what was raised before."""
+    # Calls in C: the interrupt is pending when the division has failed.
+    calls = iter([_thread.interrupt_main, partial(operator.truediv, 1, 0)])
+    error = _shield.finish(partial(deque, map(operator.call, calls)))
+    assert isinstance(error, ZeroDivisionError)
+    assert list(calls) == []
+
+    done = []
+    assert _shield.finish(lambda: done.append(1)) is None
+    assert done == [1]
+
+
+def test_work_that_never_ends_is_given_up(monkeypatch):
+    monkeypatch.setattr(_shield, "_MOST_TRIES", 3)
+    with_error = []
+
+    def fail():
+        with_error.append(1)
+        raise MemoryError
+
+    assert isinstance(_shield.finish(fail), MemoryError)
+    assert with_error == [1] * 3
+
+
+def test_who_holds_the_compilers_compiles_alone(monkeypatch):
+    """A handler that predicts while a process forks, or while Numba compiles."""
+    monkeypatch.setattr(_jit, "_compile", lambda unit, dtype: threading.get_ident())
+    unit = _jit.Unit(lambda: None, None)
+    assert unit._get("float32") != threading.get_ident()
+    _forks.before_fork()
+    try:
+        assert unit._get("float64") == threading.get_ident()
+    finally:
+        _forks.after_fork()
+    assert unit._get("int8") != threading.get_ident()

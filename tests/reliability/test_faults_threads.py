@@ -269,8 +269,8 @@ def test_forks_while_another_thread_compiles():
 # the GIL, and the fork comes meanwhile.
 ENDING = """
     import _thread, hashlib, json, os
-    from fastnn.kernels import _ends
-    _ends._LONGEST_WAIT = 60  # seconds; the machine may be busy
+    from fastnn.kernels import _forks
+    _forks._LONGEST_WAIT = 60  # seconds; the machine may be busy
     def work(started, ended):
         started.release()
         hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000)  # some milliseconds
