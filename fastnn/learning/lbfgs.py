@@ -139,6 +139,16 @@ class Split:
         theta[penalised] -= parts[penalised.size :]
         return theta
 
+    def excess(self, parts):
+        """Return what the loss has too much while the solver is not at a minimum.
+
+        Where u and v are both positive, their sum is more than their difference.
+        """
+        n = self.function.penalised.size
+        both = np.minimum(parts[:n][self.function.penalised], parts[n:])
+        rate = self.rate / self.function.network.hyper[at.WEIGHT_SUM]
+        return 2.0 * rate * float(both.sum())
+
     def bounds(self):
         """Return the lower bounds of u and v."""
         penalised = self.function.penalised
@@ -172,13 +182,15 @@ def minimize(function, theta, estimator, last):
         **_print_options(estimator.verbose),
     }
     target, start, bounds, join = function, theta.astype(np.float64), None, np.copy
+    excess = _no_excess
     if function.network.hyper[at.PENALTY_1] > 0:
         target = Split(function)
         start, bounds, join = target.parts(start), target.bounds(), target.join
+        excess = target.excess
 
     def remember(x):
         n_iter = last.get("n_iter", 0) + 1
-        loss, theta = target.loss, function.finish(join(x))
+        loss, theta = target.loss - excess(x), function.finish(join(x))
         last.update({"theta": theta, "loss": loss, "n_iter": n_iter})
 
     result = scipy.optimize.minimize(
@@ -192,7 +204,11 @@ def minimize(function, theta, estimator, last):
     )
     n_iter = _check_optimize_result("lbfgs", result, estimator.max_iter)
     theta = cast(function.finish(join(result.x)), theta.dtype)
-    return theta, float(result.fun), n_iter
+    return theta, float(result.fun) - excess(result.x), n_iter
+
+
+def _no_excess(x):
+    return 0.0
 
 
 def cast(theta, dtype):
