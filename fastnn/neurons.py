@@ -8,8 +8,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .kernels.neurons import hebbian_epoch
-from .learning.fitting import transaction
 from .learning.preparation import check_parameters
+from .learning.transaction import transaction
 from .perceptron import Perceptron
 from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite, check_rate, parts_of
 
@@ -92,27 +92,30 @@ class McCullochPittsNeuron(BinaryNeuron):
         self : estimator
         """
         check_parameters(self)
-        with transaction(self):
-            X, y = self._validate(X, y)
-            weights = np.ones(X.shape[1]) if self.weights is None else self.weights
-            weights = check_array(
-                weights, ensure_2d=False, dtype=X.dtype, input_name="weights"
-            )
-            if weights.shape != (X.shape[1],):
-                raise ValueError(
-                    f"weights has shape {weights.shape}, but X has {X.shape[1]} "
-                    "features; give one weight for each."
-                )
-            self.classes_ = np.unique(y)
-            self.coef_ = weights.reshape(1, -1).copy()
-            with np.errstate(over="ignore"):
-                self.intercept_ = np.array([self.bias], X.dtype)
-            if not np.isfinite(self.intercept_).all():
-                raise ValueError(
-                    f"bias={self.bias!r} is too large for X's dtype, {X.dtype.name}; "
-                    "make it smaller, or give X in float64."
-                )
+        self._fit(X, y)
         return self
+
+    @transaction
+    def _fit(self, X, y):
+        X, y = self._validate(X, y)
+        weights = np.ones(X.shape[1]) if self.weights is None else self.weights
+        weights = check_array(
+            weights, ensure_2d=False, dtype=X.dtype, input_name="weights"
+        )
+        if weights.shape != (X.shape[1],):
+            raise ValueError(
+                f"weights has shape {weights.shape}, but X has {X.shape[1]} "
+                "features; give one weight for each."
+            )
+        self.classes_ = np.unique(y)
+        self.coef_ = weights.reshape(1, -1).copy()
+        with np.errstate(over="ignore"):
+            self.intercept_ = np.array([self.bias], X.dtype)
+        if not np.isfinite(self.intercept_).all():
+            raise ValueError(
+                f"bias={self.bias!r} is too large for X's dtype, {X.dtype.name}; "
+                "make it smaller, or give X in float64."
+            )
 
 
 class HebbianNeuron(BinaryNeuron):
@@ -201,30 +204,33 @@ class HebbianNeuron(BinaryNeuron):
         self : estimator
         """
         check_parameters(self)
-        with transaction(self):
-            X, y = self._validate(X, y)
-            (n, width), dtype = X.shape, X.dtype
-            classes, codes = np.unique(y, return_inverse=True)
-            numbers = _as_numbers(classes, self.activation)
-            with np.errstate(over="ignore"):  # checked in the end
-                step = (self.learning_rate * numbers[codes]).astype(dtype)
-            check_rate(self.learning_rate, dtype)
-            history = np.zeros(
-                (self.max_iter * n + 1, width) if self.record else (0, width), dtype
-            )
-            w, parts = np.zeros(width, dtype), parts_of(X)
-            for i in range(self.max_iter):
-                after = history[1 + i * n : 1 + (i + 1) * n]
-                for part in parts:
-                    rows, kept = X[part].reshape(-1), after[part].reshape(-1)
-                    hebbian_epoch[dtype](w, rows, step[part], width, kept)
-            check_finite(w)
-            self.classes_, self.coef_ = classes, w.reshape(1, -1)
-            self.n_iter_ = self.max_iter
-            self.__dict__.pop("coef_history_", None)
-            if self.record:
-                self.coef_history_ = history
+        self._fit(X, y)
         return self
+
+    @transaction
+    def _fit(self, X, y):
+        X, y = self._validate(X, y)
+        (n, width), dtype = X.shape, X.dtype
+        classes, codes = np.unique(y, return_inverse=True)
+        numbers = _as_numbers(classes, self.activation)
+        with np.errstate(over="ignore"):  # checked in the end
+            step = (self.learning_rate * numbers[codes]).astype(dtype)
+        check_rate(self.learning_rate, dtype)
+        history = np.zeros(
+            (self.max_iter * n + 1, width) if self.record else (0, width), dtype
+        )
+        w, parts = np.zeros(width, dtype), parts_of(X)
+        for i in range(self.max_iter):
+            after = history[1 + i * n : 1 + (i + 1) * n]
+            for part in parts:
+                rows, kept = X[part].reshape(-1), after[part].reshape(-1)
+                hebbian_epoch[dtype](w, rows, step[part], width, kept)
+        check_finite(w)
+        self.classes_, self.coef_ = classes, w.reshape(1, -1)
+        self.n_iter_ = self.max_iter
+        self.__dict__.pop("coef_history_", None)
+        if self.record:
+            self.coef_history_ = history
 
 
 def _as_numbers(classes, activation):

@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .inputs import class_weights
 from .kernels.neurons import perceptron_epoch
-from .learning.fitting import transaction
 from .learning.preparation import check_parameters, check_weight
+from .learning.transaction import transaction
 from .thresholds import (
     ACTIVATIONS,
     Neuron,
@@ -166,19 +166,7 @@ class Perceptron(Neuron):
         self : estimator
         """
         check_parameters(self)
-        with transaction(self):
-            first = not (self.warm_start and hasattr(self, "coef_"))
-            X, y = self._validate(X, y, first)
-            classes = np.unique(y)
-            if first:
-                self._begin(classes, X)
-            elif not np.array_equal(classes, self.classes_):
-                raise ValueError(
-                    "warm_start needs the classes of the fit before, "
-                    f"{self.classes_}; y has {classes}."
-                )
-            self.errors_ = []
-            self._train(X, y, check_weight(sample_weight, X, X.dtype), self.max_iter)
+        self._fit(X, y, sample_weight)
         if self.errors_[-1] and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"The perceptron still made {self.errors_[-1]} mistakes in its last "
@@ -188,6 +176,21 @@ class Perceptron(Neuron):
                 stacklevel=2,
             )
         return self
+
+    @transaction
+    def _fit(self, X, y, sample_weight):
+        first = not (self.warm_start and hasattr(self, "coef_"))
+        X, y = self._validate(X, y, first)
+        classes = np.unique(y)
+        if first:
+            self._begin(classes, X)
+        elif not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                "warm_start needs the classes of the fit before, "
+                f"{self.classes_}; y has {classes}."
+            )
+        self.errors_ = []
+        self._train(X, y, check_weight(sample_weight, X, X.dtype), self.max_iter)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Learn for one epoch.
@@ -213,20 +216,22 @@ class Perceptron(Neuron):
                 "class_weight='balanced' needs all samples at once, which partial_fit "
                 "does not have; give the weights as a dict."
             )
-        with transaction(self):
-            _check_partial_fit_first_call(self, classes)
-            first = not hasattr(self, "coef_")
-            X, y = self._validate(X, y, first)
-            unknown = np.setdiff1d(y, self.classes_)
-            if len(unknown):
-                raise ValueError(
-                    f"y has classes {unknown} that are not in classes_, "
-                    f"{self.classes_}."
-                )
-            if first:
-                self._begin(self.classes_, X)
-            self._train(X, y, check_weight(sample_weight, X, X.dtype), 1)
+        self._fit_epoch(X, y, classes, sample_weight)
         return self
+
+    @transaction
+    def _fit_epoch(self, X, y, classes, sample_weight):
+        _check_partial_fit_first_call(self, classes)
+        first = not hasattr(self, "coef_")
+        X, y = self._validate(X, y, first)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has classes {unknown} that are not in classes_, {self.classes_}."
+            )
+        if first:
+            self._begin(self.classes_, X)
+        self._train(X, y, check_weight(sample_weight, X, X.dtype), 1)
 
     def _begin(self, classes, X):
         """Start with weights of zero."""

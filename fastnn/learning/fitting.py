@@ -20,41 +20,10 @@ from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
 from . import fitted, lbfgs, randomness, soundness, validation
 from .preparation import check_parameters, prepare
 from .training import Trainer
-
-# Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
-_FOREIGN = ("_skl_callbacks", "_callback", "_parent_callback")
+from .transaction import transaction
 
 
-@contextmanager
-def transaction(estimator):
-    """Put the estimator's attributes back if the block raises.
-
-    An interrupt whose last whole epoch was published marks itself as kept.
-    """
-    before = dict(estimator.__dict__)
-    stream = estimator.random_state
-    if estimator._continues:
-        stream = before.get("_random_state")
-    if not isinstance(stream, np.random.RandomState):
-        stream = None
-    place = stream.get_state(legacy=False) if stream is not None else None
-    try:
-        yield
-    except BaseException as error:
-        # It may come from the fit of another network, within a user's scorer.
-        if getattr(error, "_fastnn_kept", None) != id(estimator):
-            if stream is not None:
-                stream.set_state(place)
-            foreign = {
-                key: value
-                for key, value in estimator.__dict__.items()
-                if key.startswith(_FOREIGN)
-            }
-            estimator.__dict__.clear()
-            estimator.__dict__.update({**before, **foreign})
-        raise
-
-
+@transaction
 def fit(
     estimator,
     X,
@@ -67,7 +36,7 @@ def fit(
     """Fit for one call of `fit` or `partial_fit`."""
     check_parameters(estimator)
     check_combinations(estimator)
-    with transaction(estimator), _telling(estimator):
+    with _telling(estimator):
         if incremental and estimator.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if held_out[0] is not None and estimator.solver == "lbfgs":
@@ -190,16 +159,16 @@ class Session:
         estimator._random_state = copy.deepcopy(self.estimator._random_state)
 
 
+@transaction
 def initialize(estimator, X, y):
     """Allocate and initialise without training."""
     check_parameters(estimator)
     check_combinations(estimator)
-    with transaction(estimator):
-        weights.remove(estimator)
-        estimator.__dict__.pop("classes_", None)
-        problem, architecture, _, _ = prepare(estimator, X, y, None, incremental=False)
-        _set_random_state(estimator, first=True)
-        _initialize_weights(estimator, architecture, problem.Y.dtype)
+    weights.remove(estimator)
+    estimator.__dict__.pop("classes_", None)
+    problem, architecture, _, _ = prepare(estimator, X, y, None, incremental=False)
+    _set_random_state(estimator, first=True)
+    _initialize_weights(estimator, architecture, problem.Y.dtype)
 
 
 def _set_random_state(estimator, first):

@@ -1,0 +1,59 @@
+"""Calls that put an estimator back as it was if they raise."""
+
+import functools
+
+import numpy as np
+
+# Attributes that belong to scikit-learn's callbacks and outlive a failed fit.
+_FOREIGN = ("_skl_callbacks", "_callback", "_parent_callback")
+
+
+def transaction(work):
+    """Have a function put its estimator's attributes back if it raises.
+
+    The estimator is the first argument. What is put back: all attributes, and the
+    streams of random numbers. An interrupt whose last whole epoch was published marks
+    itself as kept, and nothing is put back.
+
+    No context manager: a second interrupt could come between the first one and the
+    manager's first step. Python runs the handlers of signals after calls and at jumps
+    back, so there must be none before the attributes are put back, at once.
+    """
+
+    @functools.wraps(work)
+    def call(estimator, *arguments, **options):
+        before = dict(estimator.__dict__)
+        places = _places(estimator)
+        is_over = False
+        try:
+            try:
+                return work(estimator, *arguments, **options)
+            except BaseException as error:
+                # It may come from the fit of another network, in a user's scorer.
+                is_over = getattr(error, "_fastnn_kept", None) == id(estimator)
+                if not is_over:
+                    before |= _foreign(estimator)
+                raise
+        except BaseException:
+            if not is_over:
+                estimator.__dict__ = before
+                for stream, place in places:
+                    stream.set_state(place)
+            raise
+
+    return call
+
+
+def _places(estimator):
+    """Return the streams that the estimator draws from, with their states."""
+    streams = (estimator.random_state, estimator.__dict__.get("_random_state"))
+    return [
+        (stream, stream.get_state(legacy=False))
+        for stream in streams
+        if isinstance(stream, np.random.RandomState)
+    ]
+
+
+def _foreign(estimator):
+    now = estimator.__dict__
+    return {key: now[key] for key in now if key.startswith(_FOREIGN)}

@@ -1,0 +1,67 @@
+"""A call that raises leaves the estimator, and its random numbers, as they were."""
+
+import signal
+
+import numpy as np
+import pytest
+from helpers import ignore_convergence, make_data
+
+from fastnn import MLPClassifier, MLPEstimator, MLPRegressor
+from fastnn.structure import weights
+
+pytestmark = ignore_convergence
+
+X, y = make_data("regression", n=60)
+SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_interrupts_in_quick_succession(solver):
+    """Whole epochs, or the model from before."""
+    model = MLPRegressor(**SMALL, solver=solver, random_state=0).fit(X, y)
+    model.set_params(max_iter=10**6, tol=0.0, max_fun=10**9, n_iter_no_change=10**9)
+    left = []
+
+    def interrupt(number, frame):
+        if len(left) == 1:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if left:
+            left.pop()
+            raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for i in range(60):
+            left[:] = [1, 1]
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0005 * (i % 9), 0.0001)
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+                try:
+                    model.fit(X, y)
+                finally:
+                    while left:
+                        pass
+            assert np.isfinite(model.predict(X)).all()
+            assert solver == "lbfgs" or model.n_iter_ == len(model.loss_curve_) > 0
+            assert weights.read(model)[0].size == model.n_features_in_ * 4 + 4 + 5
+            assert model.loss_ > 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+@pytest.mark.parametrize("maker", [MLPEstimator, MLPRegressor, MLPClassifier])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_user_s_random_state_is_put_back(maker, fitted):
+    labels = y if maker is MLPRegressor else (y > 0).astype(int)
+    random = np.random.RandomState(3)
+    model = maker(**SMALL, random_state=random)
+    if fitted:
+        model.fit(X, labels)
+    before = random.get_state(legacy=False)["state"]
+    model.set_params(augmentation=lambda X, random: X * np.nan)
+    with pytest.raises(ValueError, match="augmentation"):
+        model.fit(X, labels)
+    after = random.get_state(legacy=False)["state"]
+    assert after["pos"] == before["pos"]
+    np.testing.assert_array_equal(after["key"], before["key"])
