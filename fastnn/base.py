@@ -350,7 +350,8 @@ class BaseMLP(
     def score(self, X, y, sample_weight=None):
         """Return accuracy, or R² for regression.
 
-        With several quantiles: the mean of their D² pinball scores.
+        With several labels: the share of rows that are all right. With several
+        quantiles: the mean of their D² pinball scores.
 
         Parameters
         ----------

@@ -6,7 +6,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from .base import BaseMLP, store
-from .inputs.matrices import check_places
 from .inputs.parameters import CLASS_WEIGHT, LABEL_SMOOTHING, without
 from .structure.variants import CLASSIFICATION_LOSSES
 
@@ -176,24 +175,7 @@ norm_shifts_, norm_means_, norm_variances_, norm_counts_
     ):
         store(self, locals())
 
-    def score(self, X, y, sample_weight=None):
-        """Return the accuracy; of several labels, the share of rows that are all right.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-        """
-        check_places(y, "y")
-        return super().score(X, y, sample_weight)
+    score = BaseMLP.score  # ClassifierMixin's would follow damaged labels
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -87,7 +87,7 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         ndarray of int, of the shape of `decision_function`
         """
         low, high = ACTIVATIONS[self.activation]
-        return np.where(_telling(self.decision_function(X)) >= 0, high, low)
+        return np.where(_check_nets(self.decision_function(X)) >= 0, high, low)
 
     def predict(self, X):
         """Predict class labels.
@@ -103,7 +103,7 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
             ``classes_[1]`` where a single neuron's net input is 0 or more, else
             ``classes_[0]``; of several neurons, the class with the largest net input.
         """
-        nets = _telling(self.decision_function(X))
+        nets = _check_nets(self.decision_function(X))
         codes = nets.argmax(axis=1) if nets.ndim == 2 else (nets >= 0).astype(np.intp)
         return self.classes_[codes]
 
@@ -129,7 +129,7 @@ class BinaryNeuron(Neuron):
         return X, y
 
 
-def _telling(nets):
+def _check_nets(nets):
     """Return net inputs, or raise if one is not a number."""
     if np.isnan(nets).any():
         raise ValueError(

@@ -210,9 +210,8 @@ class Unit:
             # An interrupt while Numba builds its tables would leave them half built,
             # and no later compilation in the process would work; and Python drops an
             # interrupt that comes up in a finaliser.
-            if (
-                _forks.holds_a_lock()
-            ):  # a signal's handler, or a fork's: it would wait for us
+            if _forks.holds_a_lock():
+                # A handler, or a fork's hook: another thread would wait for us.
                 return self._compile_once(dtype)
             compiled = shielded(lambda: self._compile_once(dtype))
         return compiled

@@ -17,7 +17,7 @@ _NUMBERS_AT_ONCE = 2**22
 
 def fit_labels(estimator, y):
     """Learn the classes of y: set `_label_binarizer` and `classes_`."""
-    estimator._label_binarizer = LabelBinarizer().fit(_telling(y))
+    estimator._label_binarizer = LabelBinarizer().fit(_enough_rows(y))
     estimator.classes_ = estimator._label_binarizer.classes_
 
 
@@ -27,7 +27,7 @@ def fit_first_labels(estimator, y, classes):
     check_places(y, "y")
     with comparable(y):
         assert_all_finite(y, input_name="y")
-        kind = type_of_target(_telling(y), input_name="y")
+        kind = type_of_target(_enough_rows(y), input_name="y")
     if not kind.startswith("multilabel"):
         fit_labels(estimator, classes)
         return
@@ -40,7 +40,7 @@ def fit_first_labels(estimator, y, classes):
     fit_labels(estimator, y)
 
 
-def _telling(y):
+def _enough_rows(y):
     """Return y, or its first row if that tells the classes: with 0 and 1 in columns.
 
     scikit-learn seeks all distinct values, several times; that takes seconds where
@@ -87,7 +87,7 @@ def check_labels(estimator, y, incremental):
     A part of them is enough for `partial_fit`; scikit-learn asks for all of them
     under `warm_start` even there.
     """
-    classes = unique_labels(_telling(y))
+    classes = unique_labels(_enough_rows(y))
     if estimator.warm_start and not (incremental and estimator._continues):
         if set(classes) != set(estimator.classes_):
             raise ValueError(
@@ -103,7 +103,7 @@ def check_labels(estimator, y, incremental):
 def check_known(estimator, y, name="y"):
     """Raise if y has a label that the estimator does not know."""
     _check_form(estimator, y, name)
-    classes = unique_labels(_telling(y))
+    classes = unique_labels(_enough_rows(y))
     if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. "

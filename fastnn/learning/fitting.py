@@ -36,7 +36,7 @@ def fit(
     """Fit for one call of `fit` or `partial_fit`."""
     check_parameters(estimator)
     check_combinations(estimator)
-    with _telling(estimator):
+    with _saying_why(estimator):
         if incremental and estimator.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if held_out[0] is not None and estimator.solver == "lbfgs":
@@ -60,7 +60,7 @@ def fit(
 
 
 @contextmanager
-def _telling(estimator):
+def _saying_why(estimator):
     """Say, if the estimator is to say anything, why a first fit takes its time."""
     told = []
 
