@@ -148,3 +148,35 @@ def test_results_do_not_depend_on_where_work_is_done():
     assert all(processes[layer, "loky 2"] > 1 for layer in LAYERS)
     assert all(processes[layer, "multiprocessing 2"] > 1 for layer in LAYERS)
     assert processes[LAYERS[0], "loky 4"] > 2
+
+
+PLAIN = """
+import hashlib, io, json, sys
+import numpy as np
+import fastnn
+X = np.random.RandomState(0).standard_normal((60, 4))
+y = (X[:, 0] > 0).astype(int)
+digest = hashlib.sha256()
+for solver in ("sgd", "lbfgs"):
+    model = fastnn.MLPClassifier((5,), solver=solver, max_iter=400, tol=1e-2,
+                                 random_state=0).fit(X, y)
+    file = io.BytesIO()
+    model.save(file)
+    file.seek(0)
+    digest.update(fastnn.load(file).predict_proba(X).tobytes())
+neuron = fastnn.Perceptron(shuffle=False).fit(X, y)
+digest.update(neuron.predict(X).tobytes())
+print(json.dumps([digest.hexdigest(), sys.flags.optimize, sys.flags.dev_mode]))
+"""
+
+
+def test_the_interpreter_s_options():
+    """They change no number; nothing that counts is asserted or in a docstring."""
+    digest, *modes = run_python(PLAIN, PYTHONOPTIMIZE="", PYTHONDEVMODE="")
+    assert modes == [0, False]
+    bare = run_python(PLAIN, PYTHONOPTIMIZE="2", PYTHONDEVMODE="")
+    assert bare == [digest, 2, False]
+    watched = run_python(
+        PLAIN, PYTHONOPTIMIZE="", PYTHONDEVMODE="1", LC_ALL="C", PYTHONUTF8="0"
+    )
+    assert watched == [digest, 0, True]
