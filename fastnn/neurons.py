@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
+from .inputs.parameters import Range
 from .kernels.neurons import hebbian_epoch
 from .learning.preparation import check_parameters
 from .learning.transaction import transaction
@@ -68,7 +69,7 @@ class McCullochPittsNeuron(BinaryNeuron):
 
     _parameter_constraints: ClassVar[dict] = {
         "weights": ["array-like", None],
-        "bias": [Interval(Real, None, None, closed="neither")],
+        "bias": [Range(Real, None, None, closed="neither")],
         "activation": [StrOptions(set(ACTIVATIONS))],
     }
 
@@ -99,9 +100,12 @@ class McCullochPittsNeuron(BinaryNeuron):
     def _fit(self, X, y):
         X, y = self._validate(X, y)
         weights = np.ones(X.shape[1]) if self.weights is None else self.weights
-        weights = check_array(
-            weights, ensure_2d=False, dtype=X.dtype, input_name="weights"
-        )
+        try:
+            weights = check_array(
+                weights, ensure_2d=False, dtype=X.dtype, input_name="weights"
+            )
+        except (OverflowError, TypeError) as error:
+            raise ValueError(f"weights must be a list of numbers: {error}.") from error
         if weights.shape != (X.shape[1],):
             raise ValueError(
                 f"weights has shape {weights.shape}, but X has {X.shape[1]} "
@@ -175,8 +179,8 @@ class HebbianNeuron(BinaryNeuron):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Range(Real, 0, None, closed="neither")],
+        "max_iter": [Range(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "record": ["boolean"],
     }

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .inputs import class_weights
+from .inputs.parameters import Range
 from .kernels.neurons import perceptron_epoch
 from .learning.preparation import check_parameters, check_weight
 from .learning.transaction import transaction
@@ -116,13 +117,13 @@ class Perceptron(Neuron):
 
     _parameter_constraints: ClassVar[dict] = {
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [None, Interval(Real, 0, None, closed="left")],
+        "learning_rate": [Range(Real, 0, None, closed="neither")],
+        "max_iter": [Range(Integral, 1, None, closed="left")],
+        "tol": [None, Range(Real, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Range(Integral, 1, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 

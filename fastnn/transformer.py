@@ -9,12 +9,11 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .base import BaseMLP, check_layer
 from .classifier import MLPClassifier
-from .inputs.parameters import hidden_sizes
+from .inputs.parameters import Range, hidden_sizes
 from .storage import Storable
 
 
@@ -64,7 +63,7 @@ class MLPTransformer(
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [BaseMLP, None],
-        "layer": [Interval(Integral, None, None, closed="neither")],
+        "layer": [Range(Integral, None, None, closed="neither")],
     }
 
     def __init__(self, estimator=None, *, layer=-1):

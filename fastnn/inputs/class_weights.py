@@ -1,8 +1,8 @@
 """Weights of classes as weights of samples."""
 
-from numbers import Real
-
 import numpy as np
+
+from .parameters import is_number
 
 
 def tables(class_weight, classes, y):
@@ -68,8 +68,8 @@ def _checked(table, known):
             f"column, and a list of dicts for several labels; got {table!r}."
         )
     for label, weight in table.items():
-        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not is_number or not 0 <= weight < np.inf:
+        sound = is_number(weight) and not isinstance(weight, bool)
+        if not sound or not 0 <= weight < np.inf:
             raise ValueError(
                 "class_weight must have numbers from 0 on, and finite ones; got "
                 f"{weight!r} for class {label!r}."

@@ -1,6 +1,7 @@
 """What values the constructor's parameters may have, in scikit-learn's own form."""
 
 import os
+import sys
 from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
@@ -18,11 +19,27 @@ from ..structure.variants import (
 )
 
 
-class _Number(Interval):
+class Range(Interval):
+    """An interval of numbers that a float can hold."""
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is such a number."""
+        return is_number(val) and super().is_satisfied_by(val)
+
+
+class _Number(Range):
     """An interval of numbers that are no switches: True is not 1."""
 
     def is_satisfied_by(self, val):
+        """Return whether a value is such a number."""
         return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
+
+
+def is_number(value):
+    """Return whether a value is an int or a float that a float can hold."""
+    if isinstance(value, Integral):
+        return abs(int(value)) <= sys.float_info.max
+    return isinstance(value, float | np.floating)
 
 
 def _at_least_0(kind=_Number):
@@ -40,7 +57,8 @@ def _share(kind=_Number):
 
 # Array-like for scikit-learn, but layers and levels have an order.
 _UNORDERED = (Mapping, Set)
-_COUNT = Interval(Integral, 1, None, closed="left")
+_MOST_UNITS = 2**31 - 1
+_COUNT = Range(Integral, 1, None, closed="left")
 SCHEDULES = ("step", "exponential", "cosine", "one_cycle", "plateau")
 
 # What scikit-learn's networks have as well, with its own idea of a number.
@@ -48,24 +66,24 @@ _KNOWN = {
     "hidden_layer_sizes": ["array-like", _COUNT],
     "activation": [StrOptions(set(ACTIVATIONS)), Activation, "array-like"],
     "solver": [StrOptions(set(SOLVERS))],
-    "alpha": [_at_least_0(Interval)],
+    "alpha": [_at_least_0(Range)],
     "batch_size": [StrOptions({"auto", "full"}), _COUNT],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
-    "learning_rate_init": [_above_0(Interval)],
-    "power_t": [_at_least_0(Interval)],
+    "learning_rate_init": [_above_0(Range)],
+    "power_t": [_at_least_0(Range)],
     "max_iter": [_COUNT],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [_at_least_0(Interval)],
+    "tol": [_at_least_0(Range)],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "momentum": [Range(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [_share(Interval)],
-    "beta_1": [_share(Interval)],
-    "beta_2": [_share(Interval)],
-    "epsilon": [_above_0(Interval)],
+    "validation_fraction": [_share(Range)],
+    "beta_1": [_share(Range)],
+    "beta_2": [_share(Range)],
+    "epsilon": [_above_0(Range)],
     "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
     "max_fun": [_COUNT],
 }
@@ -133,6 +151,10 @@ def hidden_sizes(hidden_layer_sizes):
         raise ValueError(f"hidden_layer_sizes must be integers, got {sizes}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if any(size > _MOST_UNITS for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be at most {_MOST_UNITS}, got {sizes}."
+        )
     return [int(size) for size in sizes]
 
 
@@ -141,6 +163,7 @@ def activations(estimator, n_hidden):
     given = estimator.activation
     if isinstance(given, str | Activation):
         return (given,) * n_hidden
+    given = [given] if getattr(given, "ndim", 1) == 0 else given
     names = [name if isinstance(name, Activation) else str(name) for name in given]
     known = all(isinstance(name, Activation) or name in ACTIVATIONS for name in names)
     if not known or len(names) != n_hidden or isinstance(given, _UNORDERED):
@@ -173,7 +196,7 @@ def _numbers(values):
         values = [np.nan] if isinstance(values, _UNORDERED) else list(values)
     except TypeError:
         return [np.nan]
-    sound = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+    sound = all(is_number(v) and not isinstance(v, bool) for v in values)
     return [float(v) for v in values] if sound else [np.nan]
 
 

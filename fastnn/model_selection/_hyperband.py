@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.model_selection import ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
+from ..inputs.parameters import Range
 from ._callbacks import begin_stage, end_stage
 from ._candidates import prefix_of
 from ._search import PopulationSearch
@@ -135,8 +135,8 @@ feature_names_in_
     _parameter_constraints: ClassVar[dict] = {
         **BaseSearchCV._parameter_constraints,
         "param_distributions": [dict, list],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "aggressiveness": [Interval(Real, 1, None, closed="neither")],
+        "max_iter": [Range(Integral, 1, None, closed="left")],
+        "aggressiveness": [Range(Real, 1, None, closed="neither")],
         "random_state": ["random_state"],
     }
     _parameter_constraints.pop("pre_dispatch")
