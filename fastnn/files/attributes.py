@@ -1,11 +1,13 @@
 """What fitted attributes may be: how each is stored, and what is checked of it."""
 
+import reprlib
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._metadata_requests import SIMPLE_METHODS
+from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 
 from ..exceptions import ModelFileError
 from . import values
@@ -20,7 +22,7 @@ class Attribute:
     Attributes
     ----------
     check : callable
-        Whether a value that was read can be.
+        Whether a value can be: one that is stored, and one that was read.
     encode, decode : callable
         As those of `values`.
     """
@@ -34,6 +36,18 @@ def need(condition, message):
     """Raise ModelFileError unless a condition holds."""
     if not condition:
         raise ModelFileError(message)
+
+
+@contextmanager
+def saying_what_is_wrong(estimator):
+    """Say that an estimator is what cannot be stored, if its parts do not fit."""
+    try:
+        yield
+    except ModelFileError as error:
+        raise ValueError(
+            f"The {type(estimator).__name__} cannot be stored, since its file could "
+            f"not be loaded: {error.reason}. Were its attributes changed?"
+        ) from None
 
 
 def is_count(value, least=0):
@@ -145,6 +159,8 @@ def _requests_for(estimator, stored):
 
 
 def _is_requests(value):
+    if isinstance(value, MetadataRequest):  # as the estimator has them
+        return True
     return type(value) is dict and all(
         type(method) is str
         and type(of_method) is dict
@@ -200,6 +216,10 @@ def encode_all(found, known, prefix, arrays):
                 "of fastnn's. Delete it, or use pickle, which runs what it loads."
             )
         record[name] = known[name].encode(value, prefix + name, arrays)
+        if not known[name].check(value):
+            raise ValueError(
+                f"{prefix}{name} has a value that cannot be: {reprlib.repr(value)}"
+            )
     return record
 
 

@@ -25,6 +25,7 @@ from .attributes import (
     is_count,
     is_real,
     need,
+    saying_what_is_wrong,
     set_attributes,
 )
 
@@ -46,14 +47,15 @@ _REQUIRED = {
     "_optimizer",
     "_random_state",
 }
-# All of these, or none (after L-BFGS).
+_WAITED = "_no_improvement_count"
+# All of these, or none (after L-BFGS; the last one may stand alone in old files).
 _RECORDED = {
     "loss_curve_",
     "best_loss_",
     "validation_scores_",
     "best_validation_score_",
     "history_",
-    "_no_improvement_count",
+    _WAITED,
 }
 
 
@@ -195,6 +197,8 @@ def encode(network, found, prefix, arrays):
     if not network._continues and found["_random_state"] is network.random_state:
         found["_random_state"] = None  # the very same, and so it shall be
     record = encode_all(found, KNOWN, prefix, arrays)
+    with saying_what_is_wrong(network):
+        _check(network, found, architecture)
     record["_architecture"] = {
         **asdict(architecture),
         "sizes": [int(size) for size in architecture.sizes],
@@ -229,6 +233,8 @@ def decode(network, record, prefix, source):
     dtype = record.pop("_dtype", None)
     need(dtype in ("float32", "float64"), "_dtype is none")
     state = decode_all(record, KNOWN, prefix, source)
+    if set(state) & _RECORDED == {_WAITED}:
+        del state[_WAITED]
     _check(network, state, architecture)
     theta = _theta(architecture, np.dtype(dtype), prefix, source)
     if state["_random_state"] is None:

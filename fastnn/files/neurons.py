@@ -11,6 +11,7 @@ from .attributes import (
     encode_all,
     is_count,
     need,
+    saying_what_is_wrong,
     set_attributes,
 )
 
@@ -45,7 +46,11 @@ def encode(neuron, found, prefix, arrays):
     for name in ("coef_", "intercept_"):
         if name in found and not np.isfinite(found[name]).all():
             raise ValueError(f"{name} must be finite to be saved.")
-    return encode_all(found, KNOWN, prefix, arrays) or None
+    record = encode_all(found, KNOWN, prefix, arrays)
+    if "coef_" in found:
+        with saying_what_is_wrong(neuron):
+            _check(found, goes_on=hasattr(neuron, "partial_fit"))
+    return record or None
 
 
 def decode(neuron, record, prefix, source):

@@ -11,6 +11,8 @@ _NAMES = (
     "validation_scores_",
     "best_validation_score_",
     "history_",
+    "_no_improvement_count",
+    "_measured",
 )
 
 
