@@ -81,7 +81,7 @@ class Crew:
     def _listen(self, n_threads):
         """Make the calls that threads ask for, until all threads have ended."""
         first = -1  # place of the failure
-        while n_threads:
+        while n_threads > 0:
             try:
                 news = self.news.get(timeout=0.1)  # an interrupt is seen between two
             except queue.Empty:

@@ -2,20 +2,42 @@
 
 import warnings
 from itertools import product
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
+from ..inputs.parameters import Range
 from ..learning.population import Population, Task
 from ._candidates import is_network
 
+_COUNT = Range(Integral, 1, None, closed="left")
+_ABOVE_0 = Range(Real, 0, None, closed="neither")
+_OF_BOTH = {
+    "n_epochs": [_COUNT],
+    "random_state": ["random_state"],
+    "n_threads": [_COUNT, None],
+}
+_OF_STUDY = {
+    **_OF_BOTH,
+    "learning_rates": [_ABOVE_0, "array-like"],
+    "validation_fraction": [Range(Real, 0, 1, closed="neither"), None],
+}
+_OF_RANGE = {
+    **_OF_BOTH,
+    "low": [_ABOVE_0],
+    "high": [_ABOVE_0],
+    "n_rates": [Range(Integral, 2, None, closed="left")],
+}
 
+
+@validate_params(_OF_STUDY, prefer_skip_nested_validation=False)
 def convergence_study(
     estimator,
     X,
@@ -86,8 +108,8 @@ def convergence_study(
     0.01
     """
     pandas = _pandas()
+    _check(estimator, X, y)
     X, y = indexable(X, y)
-    _check(estimator, n_epochs)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     rows, fit_params = None, {}
     if X_val is not None or y_val is not None:
@@ -98,7 +120,7 @@ def convergence_study(
             "X_val": _safe_indexing(X, held_out),
             "y_val": _safe_indexing(y, held_out),
         }
-    settings = list(product(_listed(learning_rates), _listed(batch_sizes)))
+    settings = list(product(_rates(learning_rates), _listed(batch_sizes)))
     tasks = [
         Task(
             _configured(estimator, rate, batch_size, n_epochs, seed),
@@ -127,6 +149,7 @@ def convergence_study(
     return pandas.DataFrame(table, columns=columns)
 
 
+@validate_params(_OF_RANGE, prefer_skip_nested_validation=False)
 def learning_rate_range(
     estimator,
     X,
@@ -192,11 +215,9 @@ def learning_rate_range(
     >>> 1e-3 < rate < 1
     True
     """
-    if not 0 < low < high or n_rates < 2:
-        raise ValueError(
-            "learning_rate_range needs 0 < low < high and at least two rates; got "
-            f"low={low!r}, high={high!r} and n_rates={n_rates!r}."
-        )
+    _check(estimator, X, y)
+    if not low < high:
+        raise ValueError(f"low must be below high; got low={low!r}, high={high!r}.")
     rates = np.geomspace(low, high, n_rates)
     table = convergence_study(
         estimator,
@@ -238,7 +259,16 @@ def _listed(values):
     return [values] if np.ndim(values) == 0 else list(values)
 
 
-def _check(estimator, n_epochs):
+def _rates(values):
+    """Return learning rates as a list, or raise if one is none."""
+    rates = _listed(values)
+    for rate in rates:
+        if not _ABOVE_0.is_satisfied_by(rate):
+            raise ValueError(f"learning_rates must be numbers above 0; got {rate!r}.")
+    return rates
+
+
+def _check(estimator, X, y):
     if not is_network(estimator):
         raise TypeError(
             "estimator must be MLPClassifier, MLPRegressor or MLPEstimator of this "
@@ -249,8 +279,9 @@ def _check(estimator, n_epochs):
             "solver='lbfgs' has neither a learning rate nor mini-batches; choose "
             "another solver."
         )
-    if not isinstance(n_epochs, Integral) or n_epochs < 1:
-        raise ValueError(f"n_epochs must be an integer from 1; got {n_epochs!r}.")
+    for name, value in (("X", X), ("y", y)):
+        if value is None:
+            raise ValueError(f"{name} is None; give the samples and their targets.")
 
 
 def _configured(estimator, rate, batch_size, n_epochs, seed):

@@ -80,14 +80,6 @@ def test_studies_take_one_value_as_well():
     assert table["learning_rate"].tolist() == [1e-2] * 2
 
 
-@pytest.mark.parametrize("n_epochs", [0, 1.5])
-def test_studies_without_epochs_are_refused(n_epochs):
-    pytest.importorskip("pandas")
-    X, y = make_data("binary")
-    with pytest.raises(ValueError, match="n_epochs must be an integer from 1"):
-        convergence_study(classifier(), X, y, [1e-2], [8], n_epochs=n_epochs)
-
-
 @pytest.mark.parametrize("values", [1e-3, "relu"])
 def test_a_space_has_lists(values):
     with pytest.raises(TypeError, match="alpha needs a list of values"):

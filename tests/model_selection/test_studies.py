@@ -1,5 +1,6 @@
 """Tables of how training goes for learning rates and batch sizes."""
 
+import inspect
 import sys
 
 import numpy as np
@@ -124,8 +125,39 @@ def test_what_a_study_refuses():
         convergence_study(classifier(alpha=-1.0), X, y, [0.1], [16])
     with pytest.raises(ValueError, match="given together"):
         convergence_study(classifier(), X, y, [0.1], [16], X_val=X)
-    with pytest.raises(ValueError, match="0 < low < high"):
+    with pytest.raises(ValueError, match="low must be below high"):
         learning_rate_range(classifier(), X, y, 1.0, 0.1)
+    with pytest.raises(TypeError, match="got NoneType"):
+        learning_rate_range(None, X, y)
+    with pytest.raises(ValueError, match="y is None"):
+        learning_rate_range(classifier(), X, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {
+        "n_threads": (-1, 0, 2.5, np.nan, "x"),  # -1 was waited for, for ever
+        "n_epochs": (0, 1.5, None, 10**400),
+        "random_state": ("a", -1),
+        "learning_rates": ("x", [0.0], [-1.0], [np.nan], [0.1, "x"]),
+        "validation_fraction": (0.0, 1.0, 2, "x"),
+        "low": ("x", 0.0, np.nan),
+        "high": (None, -1.0),
+        "n_rates": (1, 2.5, "x"),
+    }.items(),
+)
+def test_arguments_that_are_none(name, values):
+    X, y = make_data("binary")
+    for function, more in (
+        (convergence_study, {"learning_rates": [0.1], "batch_sizes": [16]}),
+        (learning_rate_range, {}),
+    ):
+        if name not in inspect.signature(function).parameters:
+            continue
+        for value in values:
+            options = {**more, "n_epochs": 1, name: value}
+            with pytest.raises(ValueError, match=name):
+                function(classifier(), X, y, **options)
 
 
 def test_pandas_is_asked_for_plainly(monkeypatch):
