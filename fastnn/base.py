@@ -4,6 +4,7 @@ import copy
 from numbers import Integral
 
 import numpy as np
+from scipy.special import log_expit, softmax
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,7 +21,7 @@ from . import prediction
 from .abilities import gives_probabilities, is_classifier, is_stochastic
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .inputs import targets
-from .inputs.matrices import check_places
+from .inputs.matrices import check_places, check_there
 from .learning import fitting
 from .sampling import SamplingMixin
 from .storage import Storable
@@ -172,6 +173,7 @@ class BaseMLP(
 
     def _learn_classes(self, y, classes):
         """Prepare the labels of a first `partial_fit`."""
+        check_there(classes, "classes")
         if self._is_regressor() or not _check_partial_fit_first_call(self, classes):
             return
         targets.fit_first_labels(self, y, classes)
@@ -194,9 +196,9 @@ class BaseMLP(
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        outputs = self._outputs(X)
         if is_classifier(self):
-            return targets.decode_labels(self, outputs)
+            return targets.decode_labels(self, self._outputs_that_tell(X))
+        outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     @available_if(gives_probabilities)
@@ -213,10 +215,16 @@ class BaseMLP(
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`. For multilabel, each label's probability.
         """
-        return self._probabilities(self._outputs(X))
+        return self._probabilities(self._outputs_that_tell(X))
+
+    def _outputs_that_tell(self, X):
+        """Return outputs that tell the classes apart, (n_samples, n_outputs)."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        return self._outputs(X, raw=targets.saturates(self))
 
     def _probabilities(self, outputs):
-        """Return the classes' probabilities for outputs, an (n, n_outputs) array."""
+        """Return the classes' probabilities for outputs, raw ones if they saturate."""
         if self.out_activation_ == "softmax" and len(self.classes_) > 1:
             return outputs
         multilabel = targets.kind_of(self) == "multilabel"
@@ -224,10 +232,9 @@ class BaseMLP(
             return np.ones_like(outputs[:, :1])
         if outputs.shape[1] > 1 or multilabel:
             if self.out_activation_ == "logistic" and not multilabel:
-                # one class against the rest: scaled to sum to 1
-                outputs /= np.maximum(
-                    outputs.sum(axis=1, keepdims=True), np.finfo(outputs.dtype).tiny
-                )
+                # One class against the rest, scaled to sum to 1: in logarithms, since
+                # all may be 0.
+                return softmax(log_expit(outputs), axis=1)
             return outputs
         return np.hstack([1 - outputs, outputs])
 

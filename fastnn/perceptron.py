@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .inputs import class_weights
+from .inputs.matrices import check_there
 from .inputs.parameters import Range
 from .kernels.neurons import perceptron_epoch
 from .learning.preparation import check_parameters, check_weight
@@ -222,6 +223,7 @@ class Perceptron(Neuron):
 
     @transaction
     def _fit_epoch(self, X, y, classes, sample_weight):
+        check_there(classes, "classes")
         _check_partial_fit_first_call(self, classes)
         first = not hasattr(self, "coef_")
         X, y = self._validate(X, y, first)
@@ -264,8 +266,13 @@ class Perceptron(Neuron):
         dtype = neurons.dtype
         codes = np.searchsorted(self.classes_, y)
         check_rate(self.learning_rate, dtype)
-        with np.errstate(over="ignore"):  # checked in the end
+        with np.errstate(over="ignore"):  # checked at once
             rates = self._rates(y, codes, weight).astype(dtype)
+        if not rates.any() or not np.isfinite(rates).all():
+            raise ValueError(
+                "learning_rate times class_weight times sample_weight must be finite, "
+                f"and not 0 for all samples, in X's dtype, {dtype.name}."
+            )
         kind = np.arange(len(neurons))[:, None] if len(neurons) > 1 else 1
         targets = np.atleast_2d(codes == kind).astype(dtype)
         random = check_random_state(self.random_state)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from . import interrupts, threads
-from .inputs.matrices import check_places
+from .inputs.matrices import check_dates, check_places
 from .kernels import _host, few_rows, forward, layout, training
 from .kernels import layout as at
 from .structure import weights
@@ -55,12 +55,12 @@ def outputs(estimator, X, raw=False, hidden=None):
     theta, architecture = weights.read(estimator)
     X = validate(estimator, X, theta.dtype)
     if raw:
-        architecture = _without_output(architecture)
+        architecture = without_output(architecture)
     return predict(theta, architecture, X, estimator.n_threads, hidden)
 
 
 @functools.lru_cache(maxsize=64)
-def _without_output(architecture):
+def without_output(architecture):
     """Return the architecture of raw outputs: for equal ones the same object."""
     return architecture.with_output("identity")
 
@@ -83,10 +83,11 @@ def validate(estimator, X, dtype):
     ):
         return X
     check_places(X)
-    X = validate_data(
+    numbers = validate_data(
         estimator, X, accept_sparse="csr", dtype=dtype, order="C", reset=False
     )
-    return for_kernels(X)
+    check_dates(X, numbers)
+    return for_kernels(numbers)
 
 
 def _is_finite(X):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import prediction, threads
 from .abilities import gives_probabilities, is_regressor
-from .inputs import parameters
+from .inputs import parameters, targets
 from .kernels import deep_layer, deep_pass, noise
 from .kernels import layout as at
 from .structure import weights
@@ -66,7 +66,9 @@ class SamplingMixin:
         >>> bool((drawn.std(axis=0) > 0).all())
         True
         """
-        drawn = self._sampled_outputs(X, n_samples, random_state)
+        check_is_fitted(self, "coefs_")
+        raw = targets.saturates(self)
+        drawn = outputs(self, X, n_samples, random_state, raw)
         p = self._probabilities(drawn.reshape(-1, drawn.shape[-1]))
         return p.reshape(*drawn.shape[:2], -1)
 
@@ -104,15 +106,11 @@ class SamplingMixin:
         >>> net.predict_samples(X[:4], 20, random_state=0).shape
         (20, 4, 1)
         """
-        return self._sampled_outputs(X, n_samples, random_state)
-
-    def _sampled_outputs(self, X, n_samples, random_state):
-        """Return samples of the output layer's values, (n_samples, n, n_outputs)."""
         check_is_fitted(self, "coefs_")
         return outputs(self, X, n_samples, random_state)
 
 
-def outputs(estimator, X, n_samples, random_state):
+def outputs(estimator, X, n_samples, random_state, raw=False):
     """Return samples of a fitted estimator's outputs, each with masks of its own.
 
     Parameters
@@ -121,6 +119,8 @@ def outputs(estimator, X, n_samples, random_state):
     X : {array-like, sparse matrix} of shape (n, d)
     n_samples : int
     random_state : int, RandomState instance or None
+    raw : bool
+        Whether before the output activation.
 
     Returns
     -------
@@ -133,6 +133,8 @@ def outputs(estimator, X, n_samples, random_state):
         dropped that are sparse.
     """
     theta, architecture = weights.read(estimator)
+    if raw:
+        architecture = prediction.without_output(architecture)
     shares = _shares(estimator, architecture.n_hidden)
     is_count = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
     if not is_count or n_samples < 1:

@@ -6,6 +6,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .inputs.matrices import check_dates, check_there
 from .inputs.targets import comparable
 from .kernels.neurons import net_inputs
 from .storage import Storable
@@ -39,7 +40,10 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         Sets `n_features_in_`.
         """
         dtype = (np.float64, np.float32) if first else self._neurons().dtype
-        X, y = validate_data(self, X, y, dtype=dtype, order="C", reset=first)
+        check_there(y)
+        given = X
+        X, y = validate_data(self, given, y, dtype=dtype, order="C", reset=first)
+        check_dates(given, X)
         with comparable(y):
             check_classification_targets(y)
             np.unique(y)
@@ -66,7 +70,9 @@ class Neuron(Storable, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "coef_")
         neurons = self._neurons()
-        X = validate_data(self, X, dtype=neurons.dtype, order="C", reset=False)
+        given = X
+        X = validate_data(self, given, dtype=neurons.dtype, order="C", reset=False)
+        check_dates(given, X)
         nets = np.empty((len(neurons), len(X)), neurons.dtype)
         for neuron, net in zip(neurons, nets, strict=True):
             for part in parts_of(X):

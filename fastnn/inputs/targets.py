@@ -9,10 +9,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from .matrices import check_places
+from .matrices import check_places, check_there
 
 # Labels that are looked at in one operation of NumPy's: some 20 ms.
 _NUMBERS_AT_ONCE = 2**22
+_LIMITED = ("logistic", "tanh")
 
 
 def fit_labels(estimator, y):
@@ -25,6 +26,7 @@ def fit_first_labels(estimator, y, classes):
     """Learn the labels of a first `partial_fit`, which is given all that may come."""
     y = np.asarray(y) if isinstance(y, list) else y
     check_places(y, "y")
+    check_there(y)
     with comparable(y):
         assert_all_finite(y, input_name="y")
         kind = type_of_target(_enough_rows(y), input_name="y")
@@ -151,6 +153,11 @@ def encode(estimator, objective, y, dtype):
         Y = y.toarray() if hasattr(y, "toarray") else y
         return (Y != 0).astype(dtype, order="C")  # any other number holds, as well
     codes = np.searchsorted(estimator.classes_, y)
+    if (estimator.classes_.take(codes, mode="clip") != y).any():
+        raise ValueError(
+            "y has labels that NumPy takes for one another or cannot put in order; "
+            "give them as numbers."
+        )
     if objective.codes or objective.n_outputs == 1:
         return codes.astype(dtype).reshape(-1, 1)
     Y = np.empty((len(codes), objective.n_outputs), dtype)
@@ -214,8 +221,17 @@ def threshold_of(output):
     return 0.5 if output in ("logistic", "softmax") else 0.0
 
 
+def saturates(estimator):
+    """Return whether several outputs may come to the same number: each has a limit.
+
+    Then the raw outputs tell which class it is.
+    """
+    limited = estimator.out_activation_ in _LIMITED
+    return limited and estimator.n_outputs_ > 1 and kind_of(estimator) == "multiclass"
+
+
 def decode_labels(estimator, outputs):
-    """Return the labels of outputs, an (n, k) array."""
+    """Return the labels of outputs, an (n, k) array; of raw ones if it saturates."""
     total = outputs.sum()
     if np.isnan(total) and np.isnan(outputs).any():  # cheaper than a look at each
         raise ValueError(
@@ -240,8 +256,14 @@ def codes_of(outputs, threshold=0.5):
     return outputs.argmax(axis=1)
 
 
+def outputs_that_tell(objective, Z):
+    """Return a copy of raw outputs if labels go by them, None if not."""
+    several = objective.kind == "multiclass" and objective.output in _LIMITED
+    return Z.copy() if several and Z.shape[1] > 1 else None
+
+
 def accuracy(objective, Y, outputs, weight=None):
-    """Return the accuracy of outputs for encoded targets Y.
+    """Return the accuracy of outputs, raw or not, for encoded targets Y.
 
     For multilabel a row counts if all its labels are right, as in scikit-learn.
     """

@@ -177,13 +177,15 @@ def _forward_lines(network, architecture, way, x, number):
         for j, a in enumerate(way.a[i]):
             call = f"{name}(z)[{j}]" if whole else f"{name}(z[{j}])"
             lines.append(f"  a[{j}] = {call} = {number(a)}")
-    return [*lines, f"Prediction: {_prediction(network, way.a[-1], number)}"]
+    return [*lines, f"Prediction: {_prediction(network, way, number)}"]
 
 
-def _prediction(network, outputs, number):
+def _prediction(network, way, number):
     """Write what `predict` gives."""
+    outputs = way.a[-1]
     if network._is_regressor():
         return number(outputs[0]) if outputs.size == 1 else number.vector(outputs)
+    outputs = way.z[-1] if targets.saturates(network) else outputs
     label = targets.decode_labels(network, outputs[None])
     label = label.toarray() if hasattr(label, "toarray") else label
     return f"{'labels' if label.ndim > 1 else 'class'} {label[0]}"

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from ..inputs import class_weights, options, targets
-from ..inputs.matrices import check_places
+from ..inputs.matrices import check_dates, check_places, check_there
 from ..inputs.objective import resolve
 from ..inputs.parameters import check_memory, dropout
 from ..kernels import _jit
@@ -31,6 +31,9 @@ DTYPES = {
     "float32": np.float32,
     "float64": np.float64,
 }
+
+
+_BOTH_WEIGHTS = "class_weight times sample_weight"
 
 
 def check_parameters(estimator):
@@ -123,7 +126,8 @@ def _validate(estimator, X, y, dtype, first):
     """Return X and y as arrays, or X in CSR format, or raise."""
     check_places(X)
     check_places(y, "y")
-    return validate_data(
+    check_there(y)
+    numbers, y = validate_data(
         estimator,
         X,
         y,
@@ -134,6 +138,8 @@ def _validate(estimator, X, y, dtype, first):
         order="C",
         reset=first,
     )
+    check_dates(X, numbers)
+    return numbers, y
 
 
 def _learn_labels(estimator, y, incremental):
@@ -198,24 +204,45 @@ def _weigh(estimator, X, y, weight, incremental):
 
 def _times_class_weight(of_class, y, weight, dtype):
     """Return samples' weights times those of their classes."""
-    product = class_weights.of_samples(of_class, y)
-    if weight is not None:
-        product = product * weight
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
+        product = class_weights.of_samples(of_class, y)
+        if weight is not None:
+            product = product * weight
+        product = np.ascontiguousarray(product, dtype=dtype)
+    _check_sum(product, "class_weight" if weight is None else _BOTH_WEIGHTS)
     if not product.any():
-        raise ValueError("class_weight must not make all samples weightless.")
-    return np.ascontiguousarray(product, dtype=dtype)
+        raise ValueError(
+            f"class_weight must not make all samples weightless in {product.dtype}."
+        )
+    return product
 
 
 def check_weight(sample_weight, y, dtype):
     """Return the weights of the rows of y as an array, None for None, or raise."""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, y, dtype=dtype)
+    try:
+        with np.errstate(over="ignore"):  # checked below
+            weight = _check_sample_weight(sample_weight, y, dtype=dtype)
+    except OverflowError as error:
+        raise ValueError(f"sample_weight: {error}") from error
+    _check_sum(weight, "sample_weight")
     if (weight < 0).any():
         raise ValueError("sample_weight must not be negative.")
     if not weight.any():
         raise ValueError("sample_weight must not be zero for all samples.")
     return weight
+
+
+def _check_sum(weight, name):
+    """Raise if weights or their sum are not finite, whatever is assumed of X."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.sum(weight, dtype=np.float64)
+    if not np.isfinite(total):
+        raise ValueError(
+            f"{name} must be finite, and so must the sum over all samples; got "
+            f"{total} in {weight.dtype}. Divide the weights by the largest one."
+        )
 
 
 @contextmanager
@@ -240,11 +267,13 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
         X = validate_data(
             estimator, X_val, accept_sparse="csr", dtype=dtype, order="C", reset=False
         )
+        check_dates(X_val, X)
         if sparse.issparse(X) != rows.sparse:  # the network reads one form only
             X = sparse.csr_matrix(X) if rows.sparse else X.toarray()
     regression = estimator._is_regressor()
     with _naming("y_val"):
         check_places(y_val, "y")
+        check_there(y_val)
         y = check_array(
             y_val,
             accept_sparse=False if regression else "csr",

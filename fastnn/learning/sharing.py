@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _check_y, _num_samples, validate_data
 
-from ..inputs.matrices import check_places
+from ..inputs.matrices import check_dates, check_places, check_there
 from ..structure.network import for_kernels
 
 
@@ -36,6 +36,7 @@ class Samples:
                 X = check_array(
                     self.X, accept_sparse="csr", dtype=dtype, order="C", input_name="X"
                 )
+                check_dates(self.X, X)
                 if X.dtype not in self._checked:
                     self._checked[X.dtype] = for_kernels(X)
                 self._checked[key] = self._checked[X.dtype]
@@ -70,6 +71,7 @@ class Subset:
     def validate(self, estimator, X, y, dtype):
         """Return all rows of X, and y of this subset, as `validate_data` would."""
         validate_data(estimator, X, reset=True, skip_check_array=True)
+        check_there(y)
         y = _check_y(
             y,
             multi_output=True,

@@ -199,6 +199,7 @@ class Validator:
         """
         data = self.validation
         Z = outputs_of(network, data.rows, data.order, raw=True)
+        raw = targets.outputs_that_tell(self.objective, Z)
         losses = network.evaluate(Z, data.Y)
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(np.average(losses.astype(np.float64), weights=data.weight))
@@ -206,7 +207,7 @@ class Validator:
         if self.metric == "loss":
             return loss, -loss
         if self._scorer is None:
-            return loss, self._usual_score(Z)
+            return loss, self._usual_score(Z if raw is None else raw)
         return loss, self._user_score(network, theta())
 
     def _usual_score(self, outputs):

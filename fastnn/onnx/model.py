@@ -9,6 +9,7 @@ from ..base import BaseMLP
 from ..inputs import targets
 from ..structure import weights
 from ..transformer import MLPTransformer
+from .functions import ACTIVATIONS, OUTPUTS
 from .graph import Graph
 from .network import add_hidden_layers, add_network
 
@@ -124,14 +125,15 @@ def _give_classes(graph, estimator, raw, outputs):
         graph.give("label", label, np.int64, estimator.n_outputs_)
     else:
         classes = label_values(estimator)
-        index = _class_index(graph, estimator, outputs, above)
+        scores = raw if targets.saturates(estimator) else outputs
+        index = _class_index(graph, estimator, scores, above)
         label = graph.add("Gather", graph.keep(classes), index, axis=0)
         kind = np.str_ if classes.dtype == object else classes.dtype
         graph.give("label", label, kind)
     if estimator.out_activation_ in ("identity", "tanh"):
         graph.give("scores", raw, graph.dtype, estimator.n_outputs_)
         return
-    p = _probabilities(graph, estimator, outputs)
+    p = _probabilities(graph, estimator, raw, outputs)
     graph.give("probabilities", p, graph.dtype, len(estimator.classes_))
 
 
@@ -161,7 +163,7 @@ def _class_index(graph, estimator, outputs, above):
     return graph.add("Reshape", graph.cast(above, np.int64), np.array([-1]))
 
 
-def _probabilities(graph, estimator, outputs):
+def _probabilities(graph, estimator, raw, outputs):
     """Return what `predict_proba` gives, (n, n_classes)."""
     multilabel = targets.kind_of(estimator) == "multilabel"
     n_classes = len(estimator.classes_)
@@ -172,8 +174,7 @@ def _probabilities(graph, estimator, outputs):
     if multilabel or estimator.out_activation_ == "softmax":
         return outputs
     if estimator.n_outputs_ > 1:  # one class against the rest
-        total = graph.add("ReduceSum", outputs, np.array([1]), keepdims=1)
-        tiny = float(np.finfo(graph.dtype).tiny)
-        return graph.add("Div", outputs, graph.add("Max", total, tiny))
+        losses = ACTIVATIONS["softplus"](graph, graph.add("Neg", raw))
+        return OUTPUTS["softmax"](graph, graph.add("Neg", losses), estimator.n_outputs_)
     rest = graph.add("Sub", 1.0, outputs)
     return graph.add("Concat", rest, outputs, axis=1)
