@@ -239,7 +239,7 @@ def check_combinations(estimator):
         raise ValueError("Set batch_norm or layer_norm, not both.")
     if estimator._is_regressor():
         for name in ("label_smoothing", "class_weight"):
-            if getattr(estimator, name, None):
+            if getattr(estimator, name, None) not in (None, 0):
                 raise ValueError(f"{name} is for classification; leave it out.")
     if estimator.solver != "lbfgs":
         return

@@ -50,6 +50,14 @@ def _anneal(start, end, share):
     return end + 0.5 * (start - end) * (1.0 + np.cos(np.pi * share))
 
 
+def inverse_scaling(rate_init, power_t, t):
+    """Return scikit-learn's rate after t samples; 0 where the slowdown overflows."""
+    try:
+        return float(rate_init) / float(t + 1) ** float(power_t)
+    except OverflowError:
+        return 0.0
+
+
 SHAPES = {
     "constant": _constant,
     "step": _step,

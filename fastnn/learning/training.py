@@ -320,8 +320,8 @@ class Trainer:
         if not schedules.is_followed(estimator):
             schedule = "constant"
         if schedule == "invscaling":
-            slowdown = float(history.t + 1) ** float(estimator.power_t)
-            state.rate = float(estimator.learning_rate_init) / slowdown
+            rate, power = estimator.learning_rate_init, estimator.power_t
+            state.rate = schedules.inverse_scaling(rate, power, history.t)
         if schedule == "plateau":
             self._watch_plateau()
         target = estimator.target_loss

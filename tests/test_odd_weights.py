@@ -1,0 +1,93 @@
+"""Weights that add up to nothing, or to no number, are refused by name."""
+
+import numpy as np
+import pytest
+import sklearn
+from helpers import error_of, ignore_convergence, make_data
+
+import fastnn
+
+pytestmark = ignore_convergence
+NETWORKS = (fastnn.MLPEstimator, fastnn.MLPClassifier, fastnn.MLPRegressor)
+WEIGHED = (*NETWORKS, fastnn.Perceptron)
+CLASSIFIERS = (fastnn.MLPEstimator, fastnn.MLPClassifier, fastnn.Perceptron)
+X, Y = make_data("binary", n=40, p=4)
+X = X.astype(np.float32)
+ONES = np.ones(40)
+
+
+def one_of(value):
+    weight = ONES.copy()
+    weight[7] = value
+    return weight
+
+
+ODD = {
+    "NaN": np.nan,
+    "infinity": np.inf,
+    "one NaN": one_of(np.nan),
+    "one infinity": one_of(np.inf),
+    "too large": 10**400,
+    "too large for float32": 1e50 * ONES,
+    "a sum that is too large": 1e38 * ONES * 1e270,
+    "nothing": 0.0,
+    "nothing in float32": 1e-50 * ONES,
+}
+
+
+@pytest.mark.parametrize("is_assumed", [False, True])
+@pytest.mark.parametrize("weight", ODD)
+@pytest.mark.parametrize("kind", WEIGHED)
+def test_weights_of_samples(kind, weight, is_assumed):
+    """Also where X is assumed to be finite."""
+    with sklearn.config_context(assume_finite=is_assumed):
+        error = error_of(kind(max_iter=2).fit, X, Y, sample_weight=ODD[weight])
+        assert "weight" in str(error).lower()
+        if kind in NETWORKS:
+            model = kind(max_iter=2, early_stopping=True)
+            held_out = {"X_val": X, "y_val": Y, "sample_weight_val": ODD[weight]}
+            assert "sample_weight_val" in str(error_of(model.fit, X, Y, **held_out))
+
+
+@pytest.mark.parametrize("weight", [1e-50, 1e50, 10**400, 0, np.nan, np.inf])
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_weights_of_classes(kind, weight):
+    model = kind(max_iter=2, class_weight={0: weight, 1: weight})
+    assert "class_weight" in str(error_of(model.fit, X, Y))
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_weights_that_are_too_large_together(kind):
+    model = kind(max_iter=2, class_weight={0: 1e30, 1: 1e30})
+    model.fit(X, Y)
+    error = str(error_of(model.fit, X, Y, sample_weight=1e30 * ONES))
+    assert "class_weight times sample_weight" in error
+
+
+def test_small_weights_that_are_numbers_train():
+    """In float64 they are no nothing."""
+    small = {0: 1e-50, 1: 1e-50}
+    model = fastnn.MLPClassifier(max_iter=9, class_weight=small, random_state=0)
+    model.fit(X.astype(np.float64), Y)
+    assert model.loss_curve_[0] > model.loss_curve_[-1] > 0
+
+
+def test_weights_of_classes_are_not_for_regression():
+    for empty in ({}, [], "balanced"):
+        model = fastnn.MLPEstimator(task="regression", class_weight=empty)
+        assert "class_weight" in str(error_of(model.fit, X, Y))
+
+
+def test_a_rate_that_falls_below_all_numbers():
+    """n^300 is more than a float can hold: the rate is 0 then, and training ends."""
+    model = fastnn.MLPClassifier(
+        (3,),
+        solver="sgd",
+        learning_rate="invscaling",
+        power_t=300,
+        momentum=0.0,
+        max_iter=4,
+        random_state=0,
+    ).fit(X, Y)
+    later = fastnn.MLPClassifier(**{**model.get_params(), "max_iter": 1}).fit(X, Y)
+    assert np.array_equal(model.coefs_[0], later.coefs_[0])
