@@ -10,7 +10,7 @@ taken, and waits for it when code is compiled or loaded. Python takes a thread f
 before the system does, so even who has joined all threads may meet it.
 """
 
-import _thread
+import ctypes
 import operator
 import os
 import threading
@@ -19,6 +19,7 @@ from collections import deque
 from functools import partial
 from itertools import compress
 
+from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 
 from ._shield import finish
@@ -28,6 +29,7 @@ COMPILING = threading.RLock()  # held while a unit is compiled
 _LONGEST_COMPILATION = 60.0  # seconds, of another thread
 _HERE = threading.local()  # holds: what a thread's forks hold, one within another
 _LEFT = []  # to be called when the last fork's hooks are through
+_RAISERS: deque = deque(maxlen=8)  # kept alive until Python has called them
 
 _TASKS = "/proc/self/task"  # of Linux; elsewhere nothing is known of threads
 _LONGEST_WAIT = 0.02  # seconds; of loaded machines, 0.011 was the longest needed
@@ -41,8 +43,13 @@ def compilers_locks():
 
 
 def holds_a_lock():
-    """Return whether this thread compiles, or forks, further up."""
-    return any(lock._is_owned() for lock in compilers_locks())
+    """Return whether this thread compiles, or forks, further up.
+
+    LLVM's lock counts as well: an exception can leave it taken behind.
+    """
+    llvm = getattr(getattr(ffi.lib, "_lock", None), "_lock", None)
+    locks = [*compilers_locks(), *([] if llvm is None else [llvm])]
+    return any(lock._is_owned() for lock in locks)
 
 
 class _Hold:
@@ -108,13 +115,33 @@ def after_fork():
 
 
 def after_fork_in_parent():
-    """Let go, and have Ctrl-C come, which Python would ignore in a fork's hook."""
+    """Let go, and have come up what Python would ignore in a fork's hook."""
     raised = after_fork()
     _LEFT.clear()
-    if isinstance(raised, KeyboardInterrupt):
-        _LEFT.append(_thread.interrupt_main)
-    elif raised is not None:
-        raise raised
+    if raised is not None:
+        _LEFT.append(_later(raised))
+
+
+class _Raiser:
+    """What raises an exception when it is asked whether it is true."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __bool__(self):
+        raise self.error
+
+
+def _later(error):
+    """Return what has Python raise an exception in the main thread's next step.
+
+    The C function that it then calls asks an object whether it is true.
+    """
+    raiser = _Raiser(error)
+    _RAISERS.append(raiser)
+    ask = ctypes.cast(ctypes.pythonapi["PyObject_IsTrue"], ctypes.c_void_p)
+    add = ctypes.pythonapi["Py_AddPendingCall"]
+    return partial(add, ask, ctypes.py_object(raiser))
 
 
 def after_fork_in_child():  # pragma: no cover (in forked children)
@@ -140,18 +167,28 @@ def wait_for_ends():
     Such a thread holds the lock only while it runs.
     """
     until = time.monotonic() + _LONGEST_WAIT
-    while _some_unknown_runs() and time.monotonic() < until:
+    while _some_unknown_runs(until) and time.monotonic() < until:
         time.sleep(_LOOK)
 
 
-def _some_unknown_runs():
+def _some_unknown_runs(until):
+    """Return whether one is seen; where there are thousands, a look takes too long."""
+    known = _known()
     try:
-        running = [task for task in os.listdir(_TASKS) if _runs(task)]
+        unknown = set(os.listdir(_TASKS)) - known
     except OSError:
         return False
-    # Asked last: a thread of Python's may have come to its end during the look.
-    known = {str(thread.native_id) for thread in threading.enumerate()}
-    return not known.issuperset(running)
+    for task in unknown:
+        if _runs(task):
+            return True
+        if time.monotonic() > until:
+            break
+    # A thread of Python's may have come to its end during the look.
+    return not known <= _known()
+
+
+def _known():
+    return {str(thread.native_id) for thread in threading.enumerate()}
 
 
 def _runs(task):

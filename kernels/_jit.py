@@ -15,6 +15,8 @@ compiles what it uses and nothing else, each piece once.
 
 import contextlib
 import contextvars
+import errno
+import sys
 import weakref
 
 import numba
@@ -49,6 +51,8 @@ CACHE_FOLDER, CACHE_PROBLEM = None, None
 if not _host.JIT_DISABLED:
     CACHE_FOLDER, CACHE_PROBLEM = _cache.find_folder()
 
+FEWEST_CALLS = 300  # within each other; the deepest compilation has 150
+_PASSING = (errno.EMFILE, errno.ENFILE)  # no fault of the cache's
 _BY_ADDRESS = weakref.WeakValueDictionary()  # without a compiler: id -> unit
 
 
@@ -198,23 +202,21 @@ class Unit:
             return id(self)
         address = self._addresses.get(dtype)
         if address is None:
-            (result,) = self._get(np.dtype(dtype)).overloads.values()
-            name = result.fndesc.llvm_func_name
-            address = result.library.get_pointer_to_function(name)
+            address = _apart(lambda: self._find_address(np.dtype(dtype)))
             self._addresses[dtype] = address
         return address
 
     def _get(self, dtype):
         compiled = self._compiled.get(dtype)
         if compiled is None:
-            # An interrupt while Numba builds its tables would leave them half built,
-            # and no later compilation in the process would work; and Python drops an
-            # interrupt that comes up in a finaliser.
-            if _forks.holds_a_lock():
-                # A handler, or a fork's hook: another thread would wait for us.
-                return self._compile_once(dtype)
-            compiled = shielded(lambda: self._compile_once(dtype))
+            compiled = _apart(lambda: self._compile_once(dtype))
         return compiled
+
+    def _find_address(self, dtype):  # pragma: no cover (in a thread of `_thread`)
+        with _forks.COMPILING:
+            (result,) = self._compile_once(dtype).overloads.values()
+            name = result.fndesc.llvm_func_name
+            return result.library.get_pointer_to_function(name)
 
     def _compile_once(self, dtype):  # pragma: no cover (in a thread of `_thread`)
         """Return the compiled function; only one thread at a time makes any.
@@ -244,6 +246,25 @@ def _tell():
         say()
 
 
+def _apart(work):
+    """Return what the compiler makes, in a thread of its own.
+
+    An interrupt while Numba builds its tables would leave them half built, and no later
+    compilation in the process would work; while LLVM's lock is taken, it would stay so;
+    and Python drops an interrupt that comes up in a finaliser. The end of the stack is
+    no better, where the caller is deep in calls: the other thread is not.
+    """
+    if sys.getrecursionlimit() < FEWEST_CALLS:
+        raise RecursionError(
+            f"Kernels are compiled by up to {FEWEST_CALLS} nested calls, but "
+            f"sys.setrecursionlimit({sys.getrecursionlimit()}) was called. Raise it "
+            "while kernels are used for the first time."
+        )
+    if _forks.holds_a_lock():
+        return work()  # for a handler, or a fork's hook: a thread would wait for us
+    return shielded(work, everywhere=True)
+
+
 def _compile(piece, dtype):
     arguments = piece.interface.arguments(numba.from_dtype(dtype))
     options = dict(OPTIONS, fastmath=FASTMATH)
@@ -257,6 +278,8 @@ def _compile(piece, dtype):
             return _compile_cached(piece.function, signature, options, dtype)
         except Exception as error:
             _explain(error)
+            if getattr(error, "errno", None) in _PASSING:
+                break
             # A full disk or a damaged file must not stop a fit. If the cause was
             # another one, compiling without the cache shows it again.
             if attempt == "first":

@@ -11,7 +11,7 @@ _LOOK = 0.05
 _MOST_TRIES = 1000  # of work that is interrupted again and again
 
 
-def shielded(work, interrupted=None):
+def shielded(work, interrupted=None, everywhere=False):
     """Return what `work` returns, done where Ctrl-C does not reach.
 
     Python raises an interrupt, and whatever a signal's handler raises, in the main
@@ -25,8 +25,11 @@ def shielded(work, interrupted=None):
     interrupted : callable or None
         Called in the main thread when something was raised there, perhaps several
         times, for instance to have the work end early.
+    everywhere : bool
+        Whether another thread works for others than the main one as well: it has a
+        stack of its own.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not everywhere and threading.current_thread() is not threading.main_thread():
         return work()
     wait = _Wait(work, interrupted)
     # An exception may come between any two steps, also of what deals with another: two

@@ -2,6 +2,7 @@
 
 import _thread
 import hashlib
+import operator
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="threads are not seen
 def seen_within(seconds, expected):
     """Return whether the look at the threads has that result before too long."""
     until = time.monotonic() + seconds
-    while _forks._some_unknown_runs() != expected and time.monotonic() < until:
+    while _forks._some_unknown_runs(until) != expected and time.monotonic() < until:
         time.sleep(0.001)
     return time.monotonic() < until
 
@@ -42,7 +43,7 @@ def test_it_waits_until_none_is_seen(monkeypatch, looks, n_looks):
     made, left = [], list(looks)
     monkeypatch.setattr(_forks, "_LONGEST_WAIT", 60)
     monkeypatch.setattr(
-        _forks, "_some_unknown_runs", lambda: made.append(1) or (left and left.pop())
+        _forks, "_some_unknown_runs", lambda _: made.append(1) or (left and left.pop())
     )
     _forks.wait_for_ends()
     assert len(made) == n_looks
@@ -51,7 +52,7 @@ def test_it_waits_until_none_is_seen(monkeypatch, looks, n_looks):
 def test_it_does_not_wait_for_ever(monkeypatch):
     """A thread of another library may work for hours."""
     made = []
-    monkeypatch.setattr(_forks, "_some_unknown_runs", lambda: made.append(1) or True)
+    monkeypatch.setattr(_forks, "_some_unknown_runs", lambda _: made.append(1) or True)
     monkeypatch.setattr(_forks, "_LONGEST_WAIT", 0.005)
     _forks.wait_for_ends()
     assert len(made) >= 2
@@ -59,7 +60,7 @@ def test_it_does_not_wait_for_ever(monkeypatch):
 
 def test_systems_that_do_not_show_their_threads(monkeypatch, tmp_path):
     monkeypatch.setattr(_forks, "_TASKS", str(tmp_path / "none"))
-    assert not _forks._some_unknown_runs()
+    assert not _forks._some_unknown_runs(time.monotonic() + 1)
     assert not _forks._runs("1")  # nor one that has ended since
 
 
@@ -121,7 +122,7 @@ def test_a_fork_gets_a_lock_of_its_own(monkeypatch):
     assert all_free()
 
 
-def test_ctrl_c_while_a_fork_waits(monkeypatch):
+def test_what_comes_up_while_a_fork_waits(monkeypatch):
     """The locks are taken all the same, and it comes when the fork is done."""
     waits = [KeyboardInterrupt, TimeoutError, None]
 
@@ -134,15 +135,47 @@ def test_ctrl_c_while_a_fork_waits(monkeypatch):
     _forks.before_fork()
     assert not any(map(is_free, _forks.compilers_locks()))
     _forks.after_fork_in_parent()
-    assert [_thread.interrupt_main] == _forks._LEFT
     assert all_free()
+    with pytest.raises(KeyboardInterrupt):
+        raise_what_is_left()
 
     waits[:] = [TimeoutError, None]
     _forks.before_fork()
-    with pytest.raises(TimeoutError):
-        _forks.after_fork_in_parent()
-    assert _forks._LEFT == []
+    _forks.after_fork_in_parent()
     assert all_free()
+    with pytest.raises(TimeoutError):
+        raise_what_is_left()
+
+    waits[:] = [None]
+    _forks.before_fork()
+    _forks.after_fork_in_parent()
+    assert _forks._LEFT == []
+
+
+def raise_what_is_left():
+    """Call in C what the last hook calls, and take some steps."""
+    sorted(_forks._LEFT, key=operator.call)
+    for _ in range(3):
+        str(_)
+
+
+@LINUX
+def test_a_look_at_very_many_threads_comes_to_an_end(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_forks.os, "listdir", lambda folder: list("0123456789"))
+    monkeypatch.setattr(_forks, "_runs", lambda task: seen.append(task))
+    assert not _forks._some_unknown_runs(time.monotonic() - 1)
+    assert len(seen) == 1
+    assert not _forks._some_unknown_runs(time.monotonic() + 60)
+    assert len(seen) == 1 + 10
+
+
+@LINUX
+def test_a_thread_that_ends_during_a_look_calls_for_another(monkeypatch):
+    known = [{"1", "2"}, {"1"}]
+    monkeypatch.setattr(_forks, "_known", lambda: known.pop(0))
+    monkeypatch.setattr(_forks.os, "listdir", lambda folder: ["1", "2"])
+    assert _forks._some_unknown_runs(time.monotonic() + 60)
 
 
 def raise_at(step, names):

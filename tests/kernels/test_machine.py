@@ -1,5 +1,6 @@
 """What the kernels ask of the machine, the compiler and the cache folder."""
 
+import errno
 import importlib.util
 import os
 import sys
@@ -226,6 +227,37 @@ def test_a_damaged_file_is_replaced(tmp_path, monkeypatch):
     assert attempts == [True, False]
     assert other.exists()
     assert tmp_path == _jit.CACHE_FOLDER
+
+
+def test_no_free_descriptor_is_no_fault_of_the_cache(tmp_path, monkeypatch):
+    """The unit is compiled without it; no file is deleted, and it is used again."""
+    path = tmp_path / "float32" / "x.output_identity-1.nbi"
+    path.parent.mkdir()
+    path.touch()
+
+    def fail(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(_jit, "_compile_cached", fail)
+        compiled = _jit._compile(outputs.output_identity, np.dtype("float32"))
+    arena = np.ones(9, np.float32)
+    compiled(arena, 0, 4, 1, 4)
+    np.testing.assert_array_equal(arena, 1)
+    assert path.exists()
+    assert tmp_path == _jit.CACHE_FOLDER
+
+
+def test_no_compilation_with_a_short_stack(monkeypatch):
+    """Numba would come to its end somewhere, and may end the process."""
+    calls = []
+    monkeypatch.setattr(_jit.sys, "getrecursionlimit", lambda: _jit.FEWEST_CALLS - 1)
+    with pytest.raises(RecursionError, match="setrecursionlimit"):
+        _jit._apart(lambda: calls.append(1))
+    monkeypatch.setattr(_jit.sys, "getrecursionlimit", lambda: _jit.FEWEST_CALLS)
+    _jit._apart(lambda: calls.append(2))
+    assert calls == [2]
 
 
 def test_parallel_units_are_compiled_so(monkeypatch):

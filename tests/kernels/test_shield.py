@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from fastnn.kernels import _cache, _forks, _jit, _shield
+from llvmlite.binding import ffi
 
 
 def test_what_is_returned_and_raised():
@@ -28,6 +29,11 @@ def test_what_is_returned_and_raised():
     worker.start()
     worker.join()
     assert places[1:] == [worker, "made"]
+    apart = partial(_shield.shielded, threading.current_thread, everywhere=True)
+    worker = threading.Thread(target=lambda: places.append(apart()))
+    worker.start()
+    worker.join()
+    assert places[3] not in (worker, threading.main_thread())
 
     def fail():
         raise ZeroDivisionError("why")
@@ -264,6 +270,18 @@ def test_work_that_never_ends_is_given_up(monkeypatch):
 
     assert isinstance(_shield.finish(fail), MemoryError)
     assert with_error == [1] * 3
+
+
+def test_who_holds_llvm_s_lock_compiles_alone(monkeypatch):
+    """It may have been left behind by an exception, and another thread would wait."""
+    monkeypatch.setattr(_jit, "_compile", lambda unit, dtype: threading.get_ident())
+    unit = _jit.Unit(lambda: None, None)
+    with ffi.lib._lock:
+        assert _forks.holds_a_lock()
+        assert unit._get("float32") == threading.get_ident()
+    assert not _forks.holds_a_lock()
+    monkeypatch.setattr(_forks.ffi, "lib", object())  # as other versions may have it
+    assert not _forks.holds_a_lock()
 
 
 def test_who_holds_the_compilers_compiles_alone(monkeypatch):

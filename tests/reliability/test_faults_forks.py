@@ -12,7 +12,7 @@ pytestmark = [
 ]
 
 PREAMBLE = """
-import faulthandler, json, os, signal, threading, time, warnings
+import faulthandler, json, os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 faulthandler.dump_traceback_later(60, exit=True)
 hook = []
@@ -53,7 +53,7 @@ def test_a_hook_that_compiles_in_the_child():
 
 
 NESTED = """
-_forks._some_unknown_runs = lambda: True  # a fork waits for its whole time
+_forks._some_unknown_runs = lambda until: True  # a fork waits for its whole time
 _forks._LONGEST_WAIT = 0.2
 statuses = []
 def again(number, frame):
@@ -78,7 +78,16 @@ def test_a_handler_that_forks_while_a_fork_waits():
 
 
 INTERRUPTED = """
-# Another thread compiles what takes a second or two; Ctrl-C comes while the fork waits.
+# Another thread compiles for a second or two; a signal comes while the fork waits.
+class Timeout(Exception):
+    pass
+def raise_timeout(number, frame):
+    raise Timeout
+signal.signal(signal.SIGALRM, raise_timeout)
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(3))
+kind, sent = {"interrupt": (KeyboardInterrupt, signal.SIGINT),
+              "exit": (SystemExit, signal.SIGTERM),
+              "timeout": (Timeout, signal.SIGALRM)}[sys.argv[1]]
 begun = threading.Event()
 @numba.njit
 def slow(a):
@@ -92,26 +101,35 @@ begun.wait()
 while _forks.global_compiler_lock._lock.acquire(blocking=False):
     _forks.global_compiler_lock._lock.release()
     time.sleep(0.001)
-threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+threading.Timer(0.05, os.kill, (os.getpid(), sent)).start()
 told, status = "", None
 try:
     child = os.fork()
     if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(40)
         fit("own", 3.0)
         os._exit(0)
-except KeyboardInterrupt:
-    told = "interrupted"
+except kind as error:
+    told = repr(error)
 status = os.waitstatus_to_exitcode(os.wait()[1])
 compiler.join()
 print(json.dumps([told, status, _forks.holds_a_lock(), fit("own", 4.0).n_iter_]))
 """
 
 
-def test_ctrl_c_while_a_fork_waits_for_a_compilation():
+@pytest.mark.parametrize(
+    ("sent", "raised"),
+    [
+        ("interrupt", "KeyboardInterrupt()"),
+        ("exit", "SystemExit(3)"),
+        ("timeout", "Timeout()"),
+    ],
+)
+def test_a_signal_while_a_fork_waits_for_a_compilation(sent, raised):
     """It comes after the fork; Python ignores what is raised within one."""
-    told, status, is_held, n_iter = run_python(PREAMBLE, INTERRUPTED)
-    assert told == "interrupted"
+    told, status, is_held, n_iter = run_python(PREAMBLE, INTERRUPTED, args=(sent,))
+    assert told == raised
     assert status == 0
     assert not is_held
     assert n_iter == 1
