@@ -30,10 +30,6 @@ def parts_of(X):
 class Neuron(Storable, ClassifierMixin, BaseEstimator):
     """A row of neurons with a threshold each, that answers but does not learn."""
 
-    # What `transaction` asks of an estimator.
-    _continues = False
-    random_state = None
-
     def _validate(self, X, y, first=True):
         """Return X, float32 or float64 and row-major, and the vector of labels.
 

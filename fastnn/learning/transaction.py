@@ -21,7 +21,7 @@ def transaction(work):
     """
 
     @functools.wraps(work)
-    def call(estimator, *arguments, **options):
+    def call(estimator, /, *arguments, **options):
         before = dict(estimator.__dict__)
         places = _places(estimator)
         is_over = False
@@ -46,7 +46,8 @@ def transaction(work):
 
 def _places(estimator):
     """Return the streams that the estimator draws from, with their states."""
-    streams = (estimator.random_state, estimator.__dict__.get("_random_state"))
+    names = ("random_state", "_random_state")
+    streams = [estimator.__dict__.get(name) for name in names]
     return [
         (stream, stream.get_state(legacy=False))
         for stream in streams

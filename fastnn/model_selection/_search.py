@@ -15,6 +15,7 @@ from sklearn.model_selection._validation import (
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
+from ..learning.transaction import transaction
 from . import _callbacks, _distribution
 from ._candidates import has_callbacks, is_supported, prefix_of
 from ._continuing import ContinuingEvaluator
@@ -29,6 +30,7 @@ class PopulationSearch(BaseSearchCV):
     """
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @transaction
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
 
