@@ -161,9 +161,8 @@ def _encode(estimator, prefix, arrays):
         )
     estimator._validate_params()
     parameters = estimator.get_params(deep=False)
-    found = {
-        key: value for key, value in vars(estimator).items() if key not in parameters
-    }
+    state = vars(estimator).copy()  # another thread may fit it
+    found = {key: state[key] for key in state if key not in parameters}
     _drop_callbacks(found)
     stored = {
         key: _encode_parameter(value, prefix + key, arrays)

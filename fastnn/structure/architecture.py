@@ -1,6 +1,6 @@
 """What a network consists of: layers, what each may have, and its parameters."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -63,6 +63,10 @@ class Architecture:
     norm: str = ""
     norm_epsilon: float = 1e-5
     residual: bool = False
+
+    def __getstate__(self):
+        # The fields alone: another thread may just add to what is cached.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def n_layers(self):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import fields
 
 import joblib
 import numpy as np
@@ -51,6 +52,19 @@ def test_copies_by_other_ways(name, way, tmp_path):
     if way == "joblib":
         again = joblib.load(tmp_path / "m.joblib")
         assert_equal(answers(again, data), answers(fitted(name), data))
+
+
+def test_copies_leave_out_what_another_thread_may_add():
+    """Python's copies go through an object's attributes while another adds some."""
+    model = fitted("all layers")
+    answers(model, data_of("all layers")[0])
+    architecture = model._architecture
+    known = set(vars(architecture))
+    stored = {field.name for field in fields(architecture)}
+    assert known > stored  # something was computed and kept
+    for way in ("pickle", "deepcopy"):
+        assert set(vars(COPIES[way](architecture, None))) == stored
+        assert COPIES[way](architecture, None) == architecture
 
 
 def test_the_command_line_reads_model_files(tmp_path):

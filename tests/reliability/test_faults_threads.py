@@ -75,6 +75,7 @@ def test_dask_s_threads_give_the_same_bits(layer):
 # A network that is fitted while others predict with it has weights on the way from one
 # model to the next: results are undefined then, the process and the end are not.
 ONE_OBJECT = """
+import copy, io, pickle
 calls = force_threads()
 a, b = y, (y + 1) % 4
 model = new(max_iter=5)
@@ -86,7 +87,14 @@ def predict():
             found.add(model.predict_proba(X[:7]).shape)
         except Exception as error:
             errors.add(type(error).__name__)
-readers = [threading.Thread(target=predict) for _ in range(4)]
+def copy_it():
+    while not stop.is_set():
+        for way in (copy.deepcopy, pickle.dumps, lambda m: m.save(io.BytesIO())):
+            try:
+                way(model)
+            except Exception as error:
+                errors.add(type(error).__name__)
+readers = [threading.Thread(target=work) for work in [predict] * 4 + [copy_it]]
 for thread in readers:
     thread.start()
 after = [result(model.fit(X, labels)) for _ in range(15) for labels in (a, b)]
