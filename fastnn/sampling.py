@@ -137,8 +137,10 @@ def outputs(estimator, X, n_samples, random_state, raw=False):
         architecture = prediction.without_output(architecture)
     shares = _shares(estimator, architecture.n_hidden)
     is_count = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-    if not is_count or n_samples < 1:
-        raise ValueError(f"n_samples must be an integer from 1 on; got {n_samples!r}.")
+    if not is_count or not 1 <= n_samples < 2**31:
+        raise ValueError(
+            f"n_samples must be an integer from 1 on, below 2³¹; got {n_samples!r}."
+        )
     rows = Rows(prediction.validate(estimator, X, theta.dtype))
     if shares[0] and rows.sparse:
         raise ValueError("dropout of the inputs needs a dense X; pass X.toarray().")

@@ -66,7 +66,7 @@ class Evidence:
     @cached_property
     def target_kind(self):
         """Return scikit-learn's word for the targets."""
-        return type_of_target(self.all_y)
+        return type_of_target(self.all_y, input_name="y")
 
     @cached_property
     def initial(self):

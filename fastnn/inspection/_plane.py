@@ -1,12 +1,17 @@
 """Two features as a plane, and the epochs at which it is looked at."""
 
+import operator
+
 import numpy as np
 
 
 def points_of(X):
     """Return X as an array, and the names of its two features; or raise."""
     names = [str(name) for name in getattr(X, "columns", ())]
-    points = np.asarray(X, dtype=float)
+    try:
+        points = np.asarray(X, dtype=float)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"X must have numbers: {error}.") from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(
             f"X must have two features; got shape {points.shape}. Choose two columns, "
@@ -34,7 +39,12 @@ def frames_of(epochs, n_epochs):
         # Squares: twice as dense at a quarter of the way as at its end.
         steps = np.linspace(0, 1, min(int(epochs), n_epochs + 1)) ** 2
         return set(np.round(steps * n_epochs).astype(int).tolist())
-    wanted = {int(epoch) for epoch in epochs}
+    try:
+        wanted = set(map(operator.index, epochs))
+    except TypeError as error:
+        raise ValueError(
+            f"epochs must be a number of frames or a list of epochs; got {epochs!r}."
+        ) from error
     if not wanted or min(wanted) < 0 or max(wanted) > n_epochs:
         raise ValueError(
             f"epochs must be numbers from 0 to n_epochs ({n_epochs}); got {epochs!r}."

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.pipeline import Pipeline
 
+from ._arguments import checked
 from ._matplotlib import (
     MARKERS,
     OKABE_ITO,
@@ -106,6 +107,7 @@ class DecisionBoundaryAnimation:
         self.estimator = estimator
 
     @classmethod
+    @checked("grid_resolution", "eps")
     def from_estimator(
         cls,
         estimator,

@@ -151,9 +151,9 @@ def describe(estimator, n_features=None, n_outputs=None, n_samples=None):
 
 def _check_count(name, value):
     is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if value is not None and not (is_count and value > 0):
+    if value is not None and not (is_count and 0 < value < 2**31):
         raise ValueError(
-            f"{name} must be an integer from 1 on, or None; got {value!r}."
+            f"{name} must be an integer from 1 on, below 2³¹, or None; got {value!r}."
         )
 
 

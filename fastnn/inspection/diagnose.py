@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import indexable
 
 from . import _curve_checks, _data_checks, _fit_checks, _layer_checks
+from ._arguments import checked
 from ._evidence import Evidence
 from ._network import is_fitted, network_of
 from .findings import Diagnosis, Finding
@@ -15,6 +16,7 @@ _MODULES = (_data_checks, _layer_checks, _curve_checks, _fit_checks)
 CHECKS = tuple(check for module in _MODULES for check in module.CHECKS)
 
 
+@checked("n_samples")
 def diagnose(
     estimator,
     X,

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..structure import weights
+from ._arguments import checked
 from ._contours import levels_of, texts_of
 from ._matplotlib import BLACK, VERMILLION, axes_for, legend_below, number
 from ._network import fitted_network, fresh, inputs_of, sample_of, stochastic_network
@@ -83,6 +84,7 @@ class LossLandscapeDisplay:
         self.explained_variance_ratio = explained_variance_ratio
 
     @classmethod
+    @checked("radius", "resolution", "n_samples")
     def from_estimator(
         cls,
         estimator,
@@ -133,7 +135,6 @@ class LossLandscapeDisplay:
         NotFittedError
             If the network is not fitted.
         """
-        _check_grid(resolution, radius)
         network = fitted_network(estimator)
         rng = check_random_state(random_state)
         X = inputs_of(estimator, X)
@@ -146,6 +147,7 @@ class LossLandscapeDisplay:
         return display.plot(ax=ax) if plot else display
 
     @classmethod
+    @checked("margin", "resolution", "n_samples", "n_points")
     def from_training(
         cls,
         estimator,
@@ -200,7 +202,6 @@ class LossLandscapeDisplay:
         """
         stochastic_network(estimator, "LossLandscapeDisplay.from_training")
         check_epochs(n_epochs)
-        _check_grid(resolution, margin)
         network, X, _ = fresh(estimator, X, y)
         sample = sample_of(X, y, sample_weight, n_samples, random_state)
         epochs, thetas, probe = _train(
@@ -305,13 +306,6 @@ class LossLandscapeDisplay:
         ax.set_ylim(self.y[0], self.y[-1])
         ax.locator_params(nbins=6)
         legend_below(ax)
-
-
-def _check_grid(resolution, extent):
-    if resolution < 2:
-        raise ValueError(f"resolution must be at least 2; got {resolution!r}.")
-    if not extent > 0:
-        raise ValueError(f"radius and margin must be positive; got {extent!r}.")
 
 
 def _random_direction(theta, architecture, rng):

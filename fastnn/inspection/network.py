@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..structure import weights
+from ._arguments import checked
 from ._matplotlib import SMALL, axes_for, shortened
 from ._network import fitted_network, layer_names
 
@@ -116,6 +117,7 @@ class NetworkDisplay:
         self.input_names, self.output_names = input_names, output_names
 
     @classmethod
+    @checked("max_units")
     def from_estimator(cls, estimator, *, max_units=12, ax=None, plot=True):
         """Read a fitted, or initialised, network.
 
@@ -138,8 +140,6 @@ class NetworkDisplay:
         NotFittedError
             If the network has no weights.
         """
-        if max_units < 3:
-            raise ValueError(f"max_units must be at least 3; got {max_units!r}.")
         network = fitted_network(estimator)
         theta, architecture = weights.read(network)
         matrices = weights.views(theta, architecture)["coefs_"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _activity
+from ._arguments import checked
 from ._network import fresh, layer_names, sample_of, stochastic_network
 from ._probe import Probe, Step, weight_norms
 from ._tracing import Tracing, check_epochs
@@ -130,6 +131,7 @@ _PER_LAYER = (
 _PER_HIDDEN = ("activation_mean", "activation_std", "dead_share", "saturated_share")
 
 
+@checked("n_samples")
 def training_statistics(
     estimator,
     X,

@@ -121,6 +121,8 @@ def convergence_study(
             "y_val": _safe_indexing(y, held_out),
         }
     settings = list(product(_rates(learning_rates), _listed(batch_sizes)))
+    if not settings:
+        raise ValueError("learning_rates and batch_sizes must not be empty.")
     tasks = [
         Task(
             _configured(estimator, rate, batch_size, n_epochs, seed),
@@ -304,7 +306,10 @@ def _configured(estimator, rate, batch_size, n_epochs, seed):
 def _split(estimator, y, fraction, seed):
     """Return rows to train and to validate on, stratified where that is possible."""
     stratify = None
-    if is_classifier(estimator) and type_of_target(y) in ("binary", "multiclass"):
+    if is_classifier(estimator) and type_of_target(y, input_name="y") in (
+        "binary",
+        "multiclass",
+    ):
         counts = np.unique(np.asarray(y), return_counts=True)[1]
         stratify = y if counts.min() > 1 else None
     return train_test_split(
