@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -234,3 +235,24 @@ def test_cache_is_used_under_any_umask(umask, tmp_path):
         check=True,
     )
     assert done.stdout.split() == ["None", "700"]
+
+
+@pytest.mark.parametrize("values", [[np.nan], [np.nan, 0.5]])
+def test_scores_that_are_no_numbers(values):
+    """If all are none, a warning says so; weights and curves are kept."""
+    found = []
+
+    def metric(model, X, y):
+        found.append(values[len(found) % len(values)])
+        return found[-1]
+
+    X, y = make_data("binary")
+    model = MLPEstimator(
+        (3,), early_stopping=True, validation_metric=metric, max_iter=30, tol=0.0
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    told = [str(w.message) for w in caught if "No validation score" in str(w.message)]
+    assert len(told) == (len(values) == 1)
+    assert len(model.loss_curve_) == len(found) == len(model.validation_scores_)

@@ -3,6 +3,7 @@
 import errno
 import functools
 import inspect
+import io
 import os
 import stat
 
@@ -49,12 +50,27 @@ _CALLBACKS = ("_skl_callbacks", "_callback_fit_ctx", "_parent_callback_ctx")
 
 def save(estimator, path):
     """Write an estimator to a file; see `Storable.save`."""
+    is_stream = hasattr(path, "write")
+    if is_stream:
+        _check_stream(path, "wb")
     parts = to_parts(estimator)
-    if hasattr(path, "write"):
-        for part in parts:
-            _write(path, part)
-    else:
+    if not is_stream:
         write_whole(path, parts)
+        return
+    for part in parts:
+        _write(path, part)
+
+
+def _check_stream(stream, mode):
+    """Raise if a file object takes or gives text, or cannot be read out of turn."""
+    if isinstance(stream, io.TextIOBase):
+        raise TypeError(f"The file object is one of text; open it with mode {mode!r}.")
+    seeks = getattr(stream, "seekable", lambda: True)()
+    if mode == "rb" and not (hasattr(stream, "readinto") and seeks):
+        raise TypeError(
+            "The file object cannot seek, or not read into memory that is there; pass "
+            "io.BytesIO(stream.read())."
+        )
 
 
 def _write(stream, part):
@@ -117,7 +133,8 @@ def load(path):
     >>> fastnn.load(file).predict(X)
     array([0, 0, 0, 1])
     """
-    if hasattr(path, "readinto"):
+    if hasattr(path, "read"):
+        _check_stream(path, "rb")
         return _load(path, getattr(path, "name", "the file object"))
     name = os.fsdecode(path)
     found = os.stat(path)  # first: to open a pipe would wait for its writer

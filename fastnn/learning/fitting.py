@@ -5,6 +5,7 @@ validate -> initial weights -> solver -> publish
 
 import copy
 import sys
+import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -245,6 +246,7 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
     try:
         trainer.run(n_epochs, reporter, incremental)
         publish(estimator, trainer, measures)
+        _warn_of_scores(trainer.history)
     except KeyboardInterrupt as error:
         if trainer.epochs_done():
             trainer.rewind()
@@ -253,6 +255,17 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
                 error._fastnn_kept = id(estimator)
         raise
     reporter.end_fit(trainer.attributes)
+
+
+def _warn_of_scores(history):
+    """Say if early stopping had nothing to go by."""
+    if history.validation_scores and history.best_score == -np.inf:
+        warnings.warn(
+            "No validation score was a number, so early stopping had nothing to go by: "
+            "look at validation_metric, and at the samples to validate on.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _trainer(

@@ -70,6 +70,23 @@ def test_a_file_object_that_takes_a_part_only(plain):
         plain.save(Sluggish(0))
 
 
+def test_file_objects_that_cannot_be_used(plain, tmp_path):
+    """Of text, and those that do not seek; nothing is written."""
+    path = tmp_path / "text"
+    with open(path, "w") as file, pytest.raises(TypeError, match="'wb'"):
+        plain.save(file)
+    assert path.read_bytes() == b""
+    with open(path) as file, pytest.raises(TypeError, match="'rb'"):
+        fastnn.load(file)
+    out, into = os.pipe()
+    with open(into, "wb") as file:
+        plain.save(file)
+    with open(out, "rb") as file:
+        with pytest.raises(TypeError, match=r"io\.BytesIO"):
+            fastnn.load(file)
+        assert_equal(fastnn.load(io.BytesIO(file.read())), plain)
+
+
 @pytest.fixture(autouse=True)
 def _stays_here():
     here = os.getcwd()
