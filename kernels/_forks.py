@@ -118,8 +118,11 @@ def after_fork_in_parent():
     """Let go, and have come up what Python would ignore in a fork's hook."""
     raised = after_fork()
     _LEFT.clear()
-    if raised is not None:
-        _LEFT.append(_later(raised))
+    if raised is None:
+        return
+    if threading.current_thread() is not threading.main_thread():
+        raise raised  # Python only tells of it
+    _LEFT.append(_later(raised))
 
 
 class _Raiser:

@@ -152,6 +152,31 @@ def test_what_comes_up_while_a_fork_waits(monkeypatch):
     assert _forks._LEFT == []
 
 
+def test_what_comes_up_in_another_thread_stays_there(monkeypatch):
+    """Such as an end of memory: the main thread has nothing to do with it."""
+    waits, found = [MemoryError, None], []
+
+    def wait():
+        raised = waits.pop(0)
+        if raised:
+            raise raised
+
+    def fork():
+        _forks.before_fork()
+        try:
+            _forks.after_fork_in_parent()
+        except MemoryError as error:
+            found.append(error)
+
+    monkeypatch.setattr(_forks, "wait_for_ends", wait)
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    assert len(found) == 1
+    assert _forks._LEFT == []
+    assert all_free()
+
+
 def raise_what_is_left():
     """Call in C what the last hook calls, and take some steps."""
     sorted(_forks._LEFT, key=operator.call)
