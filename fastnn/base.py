@@ -374,9 +374,11 @@ class BaseMLP(
         float
         """
         check_places(y, "y")
+        check_there(y)
         predicted = self.predict(X)
         if not self._is_regressor():
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
+            with targets.comparable(y):
+                return accuracy_score(y, predicted, sample_weight=sample_weight)
         if getattr(self, "out_activation_", "") == "quantiles":
             levels = self._quantiles  # those of the fit, whatever `quantile` is now
             scores = [

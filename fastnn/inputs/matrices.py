@@ -66,7 +66,15 @@ def _has_numbers(given):
 
 
 def _is_some_missing(values):
-    return values.dtype.kind in "mM" and bool(np.isnat(values).any())
+    """Return whether there is NaT among dates, or it, NaN or NA among objects."""
+    if values.dtype.kind in "mM":
+        return bool(np.isnat(values).any())
+    if values.dtype.kind != "O":
+        return False
+    try:
+        return bool((values != values).any())  # only such are not themselves
+    except TypeError:  # NA is neither
+        return True
 
 
 def check_there(y, name="y"):
@@ -92,12 +100,8 @@ def check_there(y, name="y"):
         if values.dtype.kind == "U" and isinstance(y, list | tuple):
             values = np.asarray(y, object)  # which does not make a text of NaN
         missing = _is_some_missing(values)
-        if values.dtype.kind == "O":
-            missing = bool((values != values).any())  # only such are not themselves
-    except TypeError:  # NA is neither
-        missing = True
-    except ValueError:  # rows of several lengths, which scikit-learn tells of
-        return
+    except (TypeError, ValueError):
+        return  # rows of several lengths, or no array: scikit-learn tells of it
     if missing:
         raise ValueError(
             f"Input {name} contains NaN, NA or NaT: it has missing values. Leave out "

@@ -199,7 +199,11 @@ def _weigh(estimator, X, y, weight, incremental):
             "sklearn.utils.compute_class_weight and pass them as a dict."
         )
     of_class = class_weights.tables(given, estimator.classes_, y)
-    return _times_class_weight(of_class, y, weight, X.dtype), of_class
+    product = _times_class_weight(of_class, y, weight, X.dtype)
+    # A part of the samples may be of weightless classes alone; it changes nothing.
+    if not incremental and not product.any():
+        raise ValueError("class_weight must not make all samples weightless.")
+    return product, of_class
 
 
 def _times_class_weight(of_class, y, weight, dtype):
@@ -208,13 +212,13 @@ def _times_class_weight(of_class, y, weight, dtype):
         product = class_weights.of_samples(of_class, y)
         if weight is not None:
             product = product * weight
-        product = np.ascontiguousarray(product, dtype=dtype)
-    _check_sum(product, "class_weight" if weight is None else _BOTH_WEIGHTS)
-    if not product.any():
+        rounded = np.ascontiguousarray(product, dtype=dtype)
+    _check_sum(rounded, "class_weight" if weight is None else _BOTH_WEIGHTS)
+    if product.any() and not rounded.any():
         raise ValueError(
-            f"class_weight must not make all samples weightless in {product.dtype}."
+            f"class_weight must not be so small that all weights are 0 in {dtype}."
         )
-    return product
+    return rounded
 
 
 def check_weight(sample_weight, y, dtype):
@@ -293,5 +297,7 @@ def _validation(estimator, objective, rows, of_class, X_val, y_val, sample_weigh
         user_weight = weight = check_weight(sample_weight_val, y, X.dtype)
     if of_class is not None:
         weight = _times_class_weight(of_class, y, weight, X.dtype)
+        if not weight.any():
+            raise ValueError("y_val has none but weightless classes of class_weight.")
     order = np.empty(0, np.int64)
     return Validation(Rows(for_kernels(X)), order, Y, weight, X, y, user_weight)
