@@ -64,7 +64,8 @@ def find_folder():
     """Return the cache folder and None, or None and the reason it is not used."""
     try:
         chosen = os.environ.get("NUMBA_CACHE_DIR")
-        root = (Path(chosen) if chosen else _user_folder()) / "fastnn"
+        # Absolute: the program may go elsewhere.
+        root = (Path(chosen).absolute() if chosen else _user_folder()) / "fastnn"
         folder = root / _key()
         root.parent.mkdir(parents=True, exist_ok=True)
         for place in (root, folder):  # the mode of `parents` would be the umask's

@@ -22,14 +22,16 @@ from itertools import compress
 from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 
+from . import _shield
 from ._shield import finish
 
 COMPILING = threading.RLock()  # held while a unit is compiled
 
 _LONGEST_COMPILATION = 60.0  # seconds, of another thread
 _HERE = threading.local()  # holds: what a thread's forks hold, one within another
+_OURS = (RecursionError, MemoryError)  # of a hook at the end of what there is
 _LEFT = []  # to be called when the last fork's hooks are through
-_RAISERS: deque = deque(maxlen=8)  # kept alive until Python has called them
+_RAISERS = set()  # kept alive until Python has called them
 
 _TASKS = "/proc/self/task"  # of Linux; elsewhere nothing is known of threads
 _LONGEST_WAIT = 0.02  # seconds; of loaded machines, 0.011 was the longest needed
@@ -68,12 +70,14 @@ class _Hold:
         rest = self.locks[len(self.taken) :]
         calls = [partial(lock.acquire, timeout=_LONGEST_COMPILATION) for lock in rest]
         self.taken.extend(map(operator.call, calls))
+        if len(self.taken) < len(self.locks):  # a handler raised StopIteration
+            self.take()
 
     def release(self):
         """Release those that were taken."""
         if self.held is None:
             self.held = [None, *compress(self.locks, self.taken)]
-        if self.held:
+        while self.held:
             release = operator.methodcaller("release")
             deque(map(release, iter(self.held.pop, None)), maxlen=0)
 
@@ -117,12 +121,11 @@ def after_fork():
 def after_fork_in_parent():
     """Let go, and have come up what Python would ignore in a fork's hook."""
     raised = after_fork()
-    _LEFT.clear()
-    if raised is None:
-        return
     if threading.current_thread() is not threading.main_thread():
-        raise raised  # Python only tells of it
-    _LEFT.append(_later(raised))
+        return  # no handler runs here
+    _LEFT.clear()
+    if raised is not None and not isinstance(raised, _OURS):
+        _LEFT.append(_later(raised))
 
 
 class _Raiser:
@@ -132,7 +135,10 @@ class _Raiser:
         self.error = error
 
     def __bool__(self):
-        raise self.error
+        if self in _RAISERS:
+            _RAISERS.remove(self)
+            raise self.error
+        return False
 
 
 def _later(error):
@@ -141,7 +147,7 @@ def _later(error):
     The C function that it then calls asks an object whether it is true.
     """
     raiser = _Raiser(error)
-    _RAISERS.append(raiser)
+    _RAISERS.add(raiser)
     ask = ctypes.cast(ctypes.pythonapi["PyObject_IsTrue"], ctypes.c_void_p)
     add = ctypes.pythonapi["Py_AddPendingCall"]
     return partial(add, ask, ctypes.py_object(raiser))
@@ -152,6 +158,7 @@ def after_fork_in_child():  # pragma: no cover (in forked children)
     global COMPILING
     after_fork()
     COMPILING = threading.RLock()
+    _shield.STARTING = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

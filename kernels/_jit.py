@@ -16,6 +16,7 @@ compiles what it uses and nothing else, each piece once.
 import contextlib
 import contextvars
 import errno
+import os
 import sys
 import weakref
 
@@ -270,7 +271,7 @@ def _compile(piece, dtype):
     options = dict(OPTIONS, fastmath=FASTMATH)
     if piece.parallel:
         options["parallel"] = True
-    signature = types.void(*arguments)
+    signature, fault = types.void(*arguments), None
     for attempt in ("first", "after cleaning"):
         if CACHE_FOLDER is None or not piece.is_kept:
             break
@@ -282,23 +283,25 @@ def _compile(piece, dtype):
                 break
             # A full disk or a damaged file must not stop a fit. If the cause was
             # another one, compiling without the cache shows it again.
+            fault = error
             if attempt == "first":
                 _delete_cached(piece.function, dtype)
-            else:
-                _forget_cache(error)
     _tell()
     try:
-        return numba.njit(signature, **options)(piece.function)
-    except RuntimeError as error:
+        compiled = numba.njit(signature, **options)(piece.function)
+    except (RuntimeError, OSError) as error:
         _explain(error)
         raise
+    if fault is not None:
+        _forget_cache(fault)
+    return compiled
 
 
 def _explain(error):
     """Raise with a remedy if Numba refuses to compile for its number of threads.
 
     It reads the environment anew before it compiles, and any library may have
-    changed a variable.
+    changed a variable. Likewise if there is no working folder any more.
     """
     if isinstance(error, RuntimeError) and "NUMBA_NUM_THREADS" in str(error):
         raise RuntimeError(
@@ -306,6 +309,19 @@ def _explain(error):
             "started its threads, and Numba compiles nothing more until it is as it "
             "was. Set it back, and limit the threads of a fit by n_threads."
         ) from error
+    if isinstance(error, FileNotFoundError) and not _has_working_folder():
+        raise FileNotFoundError(
+            error.errno,
+            "The working folder was deleted, and Numba compiles nothing without one: "
+            "call os.chdir with another",
+        ) from error
+
+
+def _has_working_folder():
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _delete_cached(function, dtype):

@@ -3,12 +3,14 @@
 import _thread
 import contextvars
 import os
+import sys
 import threading
 
 # Seconds between two looks at what a wait cannot be woken by: Ctrl-C on Windows, and
 # the absence of the other thread in a forked child.
 _LOOK = 0.05
 _MOST_TRIES = 1000  # of work that is interrupted again and again
+STARTING = threading.RLock()  # held while the size of new threads' stacks is another
 
 
 def shielded(work, interrupted=None, everywhere=False):
@@ -121,9 +123,20 @@ class _Wait:
 
 
 def _start_thread(run):
-    """Return whether there could be another thread: not so when Python ends."""
+    """Return whether there could be another thread: not so when Python ends.
+
+    Its stack is the system's usual one: compilers need more than some programs leave
+    to their many threads.
+    """
+    if sys.is_finalizing():  # it would start, and wait for ever
+        return False
     try:
-        _thread.start_new_thread(run, ())
+        with STARTING:
+            size = _thread.stack_size(0)
+            try:
+                _thread.start_new_thread(run, ())
+            finally:
+                _thread.stack_size(size)
     except RuntimeError as error:
         if error.__traceback__.tb_next is not None:  # of a signal's handler
             raise

@@ -2,6 +2,7 @@
 
 import contextvars
 import queue
+import sys
 import threading
 import time
 import warnings
@@ -62,6 +63,8 @@ class Crew:
 
     def run(self, n_threads):
         """Advance all; on an interrupt, let the threads finish their epochs."""
+        if sys.is_finalizing():  # threads would start, and wait for ever
+            raise RuntimeError("Python is ending, and starts no threads any more.")
         # Threads enter and leave such blocks in any order, so that another's filters
         # may be what is put back last; this one puts back all as it was.
         with warnings.catch_warnings():

@@ -19,7 +19,7 @@ from ..kernels import _jit
 from ..structure import initialization, weights
 from ..structure.architecture import NORM_PARTS, POPULATION_PARTS
 from . import fitted, lbfgs, randomness, soundness, validation
-from .preparation import check_parameters, prepare
+from .preparation import check_parameters, prepare, tell_of_cache
 from .training import Trainer
 from .transaction import transaction
 
@@ -58,6 +58,7 @@ def fit(
             _fit_stochastic(
                 estimator, problem, architecture, objective, reporter, incremental
             )
+    tell_of_cache()  # what this fit has found
 
 
 @contextmanager
@@ -252,7 +253,7 @@ def _fit_stochastic(estimator, problem, architecture, objective, reporter, incre
             trainer.rewind()
             with suppress(ValueError):  # not finite: the model from before stays
                 publish(estimator, trainer, measures)
-                error._fastnn_kept = id(estimator)
+                estimator._kept_at = error
         raise
     reporter.end_fit(trainer.attributes)
 
@@ -350,7 +351,7 @@ def _fit_lbfgs(estimator, problem, architecture, objective, reporter):
             theta = lbfgs.cast(last["theta"], dtype)
             with suppress(ValueError):  # not finite: the model from before stays
                 keep(theta, last["loss"], last["n_iter"])
-                error._fastnn_kept = id(estimator)
+                estimator._kept_at = error
         raise
     if not np.isfinite(loss):
         raise ValueError(

@@ -40,6 +40,11 @@ def check_parameters(estimator):
     """Validate the constructor's parameters, and say if kernels cannot be kept."""
     if not get_config()["skip_parameter_validation"]:
         estimator._validate_params()
+    tell_of_cache()
+
+
+def tell_of_cache():
+    """Warn, once, if kernels cannot be kept."""
     problem = _jit.CACHE_PROBLEM
     if problem and problem not in _told:
         _told.add(problem)
@@ -48,7 +53,7 @@ def check_parameters(estimator):
             f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
             "only you can write to.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

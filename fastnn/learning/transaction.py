@@ -12,8 +12,8 @@ def transaction(work):
     """Have a function put its estimator's attributes back if it raises.
 
     The estimator is the first argument. What is put back: all attributes, and the
-    streams of random numbers. An interrupt whose last whole epoch was published marks
-    itself as kept, and nothing is put back.
+    streams of random numbers. An interrupt whose last whole epoch was published is the
+    estimator's `_kept_at`, and nothing is put back.
 
     No context manager: a second interrupt could come between the first one and the
     manager's first step. Python runs the handlers of signals after calls and at jumps
@@ -29,8 +29,9 @@ def transaction(work):
             try:
                 return work(estimator, *arguments, **options)
             except BaseException as error:
-                # It may come from the fit of another network, in a user's scorer.
-                is_over = getattr(error, "_fastnn_kept", None) == id(estimator)
+                # It may come from the fit of another network, in a user's scorer, and
+                # a handler may raise the same object again and again.
+                is_over = estimator.__dict__.pop("_kept_at", None) is error
                 if not is_over:
                     before |= _foreign(estimator)
                 raise

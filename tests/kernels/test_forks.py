@@ -6,6 +6,7 @@ import operator
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from fastnn.kernels import _forks
@@ -152,9 +153,28 @@ def test_what_comes_up_while_a_fork_waits(monkeypatch):
     assert _forks._LEFT == []
 
 
-def test_what_comes_up_in_another_thread_stays_there(monkeypatch):
-    """Such as an end of memory: the main thread has nothing to do with it."""
-    waits, found = [MemoryError, None], []
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_a_hook_that_comes_to_an_end_of_what_there_is(monkeypatch, error):
+    """The fork is done, and nobody is told: the locks are held all the same."""
+    waits = [error, None]
+
+    def wait():
+        raised = waits.pop(0)
+        if raised:
+            raise raised
+
+    monkeypatch.setattr(_forks, "wait_for_ends", wait)
+    _forks.before_fork()
+    assert not any(map(is_free, _forks.compilers_locks()))
+    _forks.after_fork_in_parent()
+    assert _forks._LEFT == []
+    assert all_free()
+
+
+def test_a_fork_in_another_thread_has_nothing_to_say(monkeypatch):
+    """No handler runs there; what is left for the main thread stays."""
+    monkeypatch.setattr(_forks, "_LEFT", [str])
+    waits = [TimeoutError, None]
 
     def wait():
         raised = waits.pop(0)
@@ -163,18 +183,44 @@ def test_what_comes_up_in_another_thread_stays_there(monkeypatch):
 
     def fork():
         _forks.before_fork()
-        try:
-            _forks.after_fork_in_parent()
-        except MemoryError as error:
-            found.append(error)
+        _forks.after_fork_in_parent()
 
     monkeypatch.setattr(_forks, "wait_for_ends", wait)
     thread = threading.Thread(target=fork)
     thread.start()
     thread.join()
-    assert len(found) == 1
-    assert _forks._LEFT == []
+    assert [str] == _forks._LEFT
     assert all_free()
+
+
+def test_what_is_raised_later_is_raised_once():
+    """Two forks may have Python ask the same object."""
+    raiser = _forks._Raiser(TimeoutError())
+    _forks._RAISERS.add(raiser)
+    with pytest.raises(TimeoutError):
+        bool(raiser)
+    assert not raiser
+    assert not _forks._RAISERS
+
+
+def test_a_handler_that_raises_stop_iteration(monkeypatch):
+    """While a fork waits for a lock; it would end the list of those that are taken."""
+    free, held = threading.RLock(), threading.RLock()
+    waits = [StopIteration]
+
+    def acquire(timeout):
+        if waits:
+            raise waits.pop()
+        return held.acquire()
+
+    waited_for = SimpleNamespace(acquire=acquire, release=held.release)
+    monkeypatch.setattr(_forks, "compilers_locks", lambda: [waited_for, free])
+    _forks.before_fork()
+    assert not is_free(held)
+    assert not is_free(free)
+    _forks.after_fork()
+    assert is_free(held)
+    assert is_free(free)
 
 
 def raise_what_is_left():

@@ -61,6 +61,7 @@ def threads(**changed):
     usual = {
         "allocate_lock": _thread.allocate_lock,
         "start_new_thread": _thread.start_new_thread,
+        "stack_size": _thread.stack_size,
     }
     return SimpleNamespace(**{**usual, **changed})
 
