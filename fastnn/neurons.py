@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from .inputs.parameters import Range
 from .kernels.neurons import hebbian_epoch
-from .learning.preparation import check_parameters
+from .learning.preparation import check_parameters, tell_of_cache
 from .learning.transaction import transaction
 from .perceptron import Perceptron
 from .thresholds import ACTIVATIONS, BinaryNeuron, check_finite, check_rate, parts_of
@@ -94,6 +94,7 @@ class McCullochPittsNeuron(BinaryNeuron):
         """
         check_parameters(self)
         self._fit(X, y)
+        tell_of_cache()
         return self
 
     @transaction
@@ -209,6 +210,7 @@ class HebbianNeuron(BinaryNeuron):
         """
         check_parameters(self)
         self._fit(X, y)
+        tell_of_cache()
         return self
 
     @transaction

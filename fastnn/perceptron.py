@@ -14,7 +14,7 @@ from .inputs import class_weights
 from .inputs.matrices import check_there
 from .inputs.parameters import Range
 from .kernels.neurons import perceptron_epoch
-from .learning.preparation import check_parameters, check_weight
+from .learning.preparation import check_parameters, check_weight, tell_of_cache
 from .learning.transaction import transaction
 from .thresholds import (
     ACTIVATIONS,
@@ -169,6 +169,7 @@ class Perceptron(Neuron):
         """
         check_parameters(self)
         self._fit(X, y, sample_weight)
+        tell_of_cache()
         if self.errors_[-1] and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"The perceptron still made {self.errors_[-1]} mistakes in its last "

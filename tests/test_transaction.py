@@ -71,3 +71,28 @@ def test_the_user_s_random_state_is_put_back(maker, fitted):
     after = random.get_state(legacy=False)["state"]
     assert after["pos"] == before["pos"]
     np.testing.assert_array_equal(after["key"], before["key"])
+
+
+def test_one_exception_that_is_raised_again_and_again():
+    """What one fit kept says nothing of the next one."""
+    stop, left = KeyboardInterrupt(), [3]
+
+    def metric(model, X, y):
+        left[0] -= 1
+        if left[0] < 0:
+            raise stop
+        return 0.5
+
+    X, y = make_data("binary", n=80)
+    model = MLPEstimator(
+        (3,), early_stopping=True, validation_metric=metric, random_state=0
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert model.n_iter_ == 3
+    before, answers = dict(vars(model)), model.predict_proba(X)
+    left[0] = 0
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert vars(model) == before
+    np.testing.assert_array_equal(model.predict_proba(X), answers)

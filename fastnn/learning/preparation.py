@@ -53,7 +53,7 @@ def tell_of_cache():
             f"compiles them again ({problem}). Set NUMBA_CACHE_DIR to a folder that "
             "only you can write to.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

@@ -306,3 +306,66 @@ def test_sixteen_processes_fill_an_empty_cache_at_once(tmp_path):
     later, _ = run_python(CROWD, ALL, timeout=250, **env)
     assert [got[0] for got in later] == [got[0] for got in alone]
     assert later[0][1] == 0  # its kernels were not compiled again
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    """Numba needs one to compile; an error says so, and the cache is not given up."""
+    gone, cache = tmp_path / "gone", tmp_path / "cache"
+    gone.mkdir()
+    code = """
+    import os
+    os.chdir(sys.argv[1])
+    os.rmdir(sys.argv[1])
+    try:
+        relu()
+        told = "nothing"
+    except FileNotFoundError as error:
+        told = str(error)
+    os.chdir("/")
+    print(json.dumps([told, relu(), _jit.CACHE_PROBLEM]))
+    """
+    told, values, problem = run_python(
+        ONE, code, args=(gone,), NUMBA_CACHE_DIR=str(cache)
+    )
+    assert "working folder was deleted" in told
+    assert values == [0, 2, 0, 4]
+    assert problem is None
+    assert list(cache.rglob("*.nbc"))
+
+
+def test_a_relative_folder_stays_where_it_is(tmp_path):
+    """Wherever the program goes."""
+    away = tmp_path / "away"
+    away.mkdir()
+    code = """
+    import os
+    os.chdir(sys.argv[1])
+    print(json.dumps([relu(), _jit.CACHE_PROBLEM]))
+    """
+    start = "import os, sys; os.chdir(sys.argv[2])"
+    found = run_python(
+        start, ONE, code, args=(away, tmp_path), NUMBA_CACHE_DIR="relative"
+    )
+    assert found == [[0, 2, 0, 4], None]
+    assert list((tmp_path / "relative").rglob("*.nbc"))
+    assert list(away.iterdir()) == []
+
+
+def test_the_fit_that_finds_the_folder_useless_says_so(tmp_path):
+    """One that was replaced while the process ran; no later fit says it again."""
+    code = """
+    import warnings
+    import fastnn
+    X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    shutil.rmtree(_jit.CACHE_FOLDER.parent)
+    _jit.CACHE_FOLDER.parent.write_text("a file")
+    told = []
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fastnn.Perceptron().fit(X, y)
+        told.append(["cannot be kept" in str(w.message) for w in caught].count(True))
+    print(json.dumps(told))
+    """
+    found = run_python(ONE, code, NUMBA_CACHE_DIR=str(tmp_path), timeout=200)
+    assert found == [1, 0]

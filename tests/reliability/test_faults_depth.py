@@ -106,3 +106,21 @@ print(json.dumps(in_child(interrupted)))
 def test_ctrl_c_while_a_kernel_is_loaded(count):
     """Each time that LLVM's lock is taken."""
     assert run_python(PREAMBLE, LOCKED, args=(count,)) == "interrupted, fine"
+
+
+SMALL_STACK = """
+threading.stack_size(int(sys.argv[1]))
+def predict(say):
+    thread = threading.Thread(target=lambda: say(str(len(model.predict(X)))))
+    thread.start()
+    thread.join()
+    say(f", {threading.stack_size(0)}")
+print(json.dumps([in_child(predict), len(model.predict(X)), threading.stack_size(0)]))
+"""
+
+
+def test_threads_with_small_stacks():
+    """Kernels are loaded on a stack of the usual size; the program's size is kept."""
+    size = 2**16
+    found = run_python(PREAMBLE, SMALL_STACK, args=(size,))
+    assert found == [f"60, {size}", 60, size]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 from helpers import run_python, threading_layers
@@ -159,3 +160,22 @@ def test_a_process_that_may_not_have_more_memory():
         assert got == [True, True, True, True], name
     assert same
     assert small
+
+
+def test_a_finaliser_that_loads_kernels_as_the_process_ends():
+    """Of garbage in a circle: Python still starts threads, but none of them runs."""
+    code = """
+    class Last:
+        def __del__(self):
+            model = MLPRegressor((3,), max_iter=1, random_state=0).fit(X, X[:, 0])
+            print(json.dumps([sys.is_finalizing(), len(model.predict(X))]), flush=True)
+    from fastnn import MLPRegressor
+    import gc
+    last = Last()
+    last.circle = last
+    gc.collect()
+    del last
+    """
+    ending, n = run_python(PREAMBLE, code, args=("one",), timeout=60)
+    assert n == 401
+    assert ending or sys.version_info >= (3, 12)
