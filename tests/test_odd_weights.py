@@ -91,3 +91,21 @@ def test_a_rate_that_falls_below_all_numbers():
     ).fit(X, Y)
     later = fastnn.MLPClassifier(**{**model.get_params(), "max_iter": 1}).fit(X, Y)
     assert np.array_equal(model.coefs_[0], later.coefs_[0])
+
+
+@pytest.mark.parametrize("kind", [fastnn.MLPClassifier, fastnn.MLPEstimator])
+def test_a_batch_of_weightless_classes_changes_nothing(kind):
+    """A stream may have such; all samples of a fit may not."""
+    model = kind((3,), class_weight={0: 0.0, 1: 1.0}, random_state=0, solver="sgd")
+    model.partial_fit(X, Y, classes=[0, 1])
+    before = model.coefs_[0].copy()
+    model.partial_fit(X[Y == 0], Y[Y == 0])
+    np.testing.assert_array_equal(model.coefs_[0], before)
+    assert model.loss_curve_[1] == 0
+    model.partial_fit(X, Y)
+    assert not np.array_equal(model.coefs_[0], before)
+    validated = kind(
+        (3,), class_weight={0: 0.0, 1: 1.0}, early_stopping=True, max_iter=2
+    )
+    weightless = {"X_val": X[Y == 0], "y_val": Y[Y == 0]}
+    assert "y_val" in str(error_of(validated.fit, X, Y, **weightless))

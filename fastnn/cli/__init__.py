@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parse_options(argv)
         options.run(options)
         # Flushed here, so that a reader that went away is noticed inside "try".
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
     except SystemExit as done:  # argparse ends --help and --version this way
         return done.code if isinstance(done.code, int) else 0
     except BrokenPipeError:
@@ -49,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CliError as error:
         _complain(f"fastnn: error: {error}")
         return EXIT_ERROR
+    except (OSError, UnicodeEncodeError, OverflowError) as error:
+        _complain(f"fastnn: error: {in_one_line(error)}")
+        _silence_stdout()
+        return EXIT_ERROR
     except MemoryError as error:
         _complain(f"fastnn: error: out of memory: {in_one_line(error)}")
         return EXIT_ERROR
@@ -57,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _complain(line: str) -> None:
     # What was printed so far comes first, where both streams are one terminal.
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
     print(line, file=sys.stderr)
 
@@ -65,7 +70,7 @@ def _complain(line: str) -> None:
 def _silence_stdout() -> None:
     # The interpreter flushes stdout once more when it ends, which would print
     # a second complaint about the closed pipe.
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -67,7 +67,7 @@ def read_table(path: str, command: str) -> Any:
             raise CliError(f"{path} is neither text (UTF-8) nor a Parquet file")
         frame = _read_csv(pandas, found)
     frame.columns = [str(name).strip() for name in frame.columns]
-    twice = frame.columns[frame.columns.duplicated()]
+    twice = frame.columns[frame.columns.duplicated()]  # in a Parquet file
     if len(twice):
         raise CliError(f"{path} has two columns named {twice[0]!r}")
     if len(frame) == 0:
@@ -97,6 +97,7 @@ def _read_csv(pandas: Any, path: Path) -> Any:
             # drops their ends.
             warnings.simplefilter("error", pandas.errors.ParserWarning)
             separator = _find_separator(pandas, path)
+            _check_names(pandas, path, separator)
             frame = _read_separated(pandas, path, sep=separator)
             if separator == ";" and _has_text(frame):
                 # Tables with semicolons often have decimal commas.
@@ -104,6 +105,8 @@ def _read_csv(pandas: Any, path: Path) -> Any:
                 if _count_numeric(other) > _count_numeric(frame):
                     frame = other
             return frame
+    except CliError:
+        raise
     except UnicodeDecodeError:
         raise CliError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except pandas.errors.EmptyDataError:
@@ -137,6 +140,17 @@ def _find_separator(pandas: Any, path: Path) -> str:
             for separator in SEPARATORS
         }
     return max(SEPARATORS, key=lambda separator: counts[separator])
+
+
+def _check_names(pandas: Any, path: Path, separator: str) -> None:
+    """Complain about two columns of one name, of which pandas would rename one."""
+    header = _read_separated(
+        pandas, path, sep=separator, header=None, nrows=1, dtype=str
+    )
+    names = header.iloc[0].dropna().str.strip()
+    twice = names[names.duplicated()]
+    if len(twice):
+        raise CliError(f"{path} has two columns named {twice.iloc[0]!r}")
 
 
 def _has_text(frame: Any) -> bool:

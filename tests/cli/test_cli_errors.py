@@ -1,7 +1,10 @@
 """The command line: what is wrong is told in one line."""
 
 import argparse
+import errno
+import io
 import os
+import re
 import signal
 import sys
 
@@ -14,6 +17,7 @@ from cli_tools import (
     start,
 )
 
+from fastnn import cli
 from fastnn.cli.errors import CliError
 
 pd = pytest.importorskip("pandas")
@@ -31,6 +35,8 @@ pd = pytest.importorskip("pandas")
         (b"a,y\n1,2\n1,2,3,4\n", "cannot be read as CSV"),
         (b"a,y\n1,2,3\n1,2,3\n", "more values than the header"),
         (b"PAR1 and nothing else", "no readable Parquet file"),
+        (b"y,a,y\n1,2,3\n", "two columns named 'y'"),
+        (b"a;y;a ;\n1;2;3;4\n", "two columns named 'a'"),
     ],
 )
 def test_unreadable_tables(tmp_path, folder, content, pattern):
@@ -186,3 +192,48 @@ def test_interrupt_of_a_running_search(folder, tmp_path):
     assert program.returncode == 130
     assert err == "fastnn: interrupted\n"
     assert os.listdir(tmp_path) == []
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class Ascii(io.StringIO):
+    """A stream that has few letters."""
+
+    def write(self, text):
+        text.encode("ascii")
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    ("stream", "pattern"), [(Full(), "No space left"), (Ascii(), "can't encode")]
+)
+def test_output_that_cannot_be_written(stream, pattern, monkeypatch):
+    """One line says so, as of any other error."""
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", told)
+    monkeypatch.setattr(
+        cli, "parse_options", lambda argv: argparse.Namespace(run=lambda _: print("é"))
+    )
+    assert cli.main([]) == 2
+    assert re.fullmatch(f"fastnn: error: .*{pattern}.*\n", told.getvalue())
+
+
+def test_no_output_at_all(folder, tmp_path, monkeypatch):
+    """A program that closed it gets its file, and no complaint."""
+    monkeypatch.setattr(sys, "stdout", None)
+    output = tmp_path / "predicted.csv"
+    words = [
+        "predict",
+        folder / "kind.joblib",
+        folder / "table.csv",
+        "--output",
+        output,
+    ]
+    assert cli.main([str(word) for word in words]) == 0
+    assert output.stat().st_size > 0

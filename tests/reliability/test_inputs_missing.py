@@ -124,3 +124,55 @@ def test_labels_that_numpy_cannot_tell_apart():
     labels = np.array(["a", "a\0"], object)[Y]
     with pytest.raises(ValueError, match="takes for one another"):
         fastnn.MLPClassifier(**NETWORKS).fit(X, labels)
+
+
+NAT = np.datetime64("NaT")
+OBJECTS = {
+    "dates with a zone": pd.DataFrame({"when": pd.Series(without(DATES, NAT))}).apply(
+        lambda column: column.dt.tz_localize("UTC")
+    ),
+    "a list": [[NAT if i == 7 else float(i)] for i in range(40)],
+    "objects": np.array([[NAT if i == 7 else float(i)] for i in range(40)], object),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", OBJECTS)
+def test_missing_dates_among_objects(kind, form):
+    model = KINDS[kind]
+    with pytest.raises(ValueError, match=r"\bX\b.*Na"):
+        model.fit(OBJECTS[form], Y)
+    if not isinstance(OBJECTS[form], pd.DataFrame):
+        model.fit(X[:, :1], Y)
+        with pytest.raises(ValueError, match=r"\bX\b.*Na"):
+            model.predict(OBJECTS[form])
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_scores_of_missing_labels(missing):
+    """They are not counted as wrong."""
+    gone = MISSING[missing]
+    whole = DATES if np.asarray(gone).dtype.kind in "mM" else TEXTS
+    model = fastnn.MLPClassifier(**NETWORKS).fit(X, whole)
+    with pytest.raises(ValueError, match=r"\by\b.*NaN"):
+        model.score(X, gone)
+    with pytest.raises(ValueError, match=r"\by\b.*cannot be compared"):
+        model.score(X, np.array([None, "a"], object)[Y])
+
+
+class OnADevice:
+    """What NumPy may not read, and says why."""
+
+    shape, ndim, dtype = (40,), 1, np.dtype(object)
+
+    def __len__(self):
+        return 40
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("use .get() to copy it")
+
+
+def test_targets_that_are_no_arrays():
+    """Nothing is missing in them."""
+    with pytest.raises(TypeError, match=r"\.get\(\)"):
+        fastnn.MLPClassifier(**NETWORKS).fit(X, OnADevice())
