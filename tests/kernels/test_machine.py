@@ -249,6 +249,23 @@ def test_no_free_descriptor_is_no_fault_of_the_cache(tmp_path, monkeypatch):
     assert tmp_path == _jit.CACHE_FOLDER
 
 
+def test_a_working_folder_that_is_gone_is_named(tmp_path, monkeypatch):
+    """The cache is not to blame; any other missing file is told of as it is."""
+
+    def fail(*arguments, **options):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", tmp_path)
+    monkeypatch.setattr(_jit, "_compile_cached", fail)
+    monkeypatch.setattr(_jit.numba, "njit", fail)
+    with pytest.raises(FileNotFoundError, match="No such file"):
+        _jit._compile(outputs.output_identity, np.dtype("float32"))
+    monkeypatch.setattr(_jit.os, "getcwd", fail)
+    with pytest.raises(FileNotFoundError, match="working folder was deleted"):
+        _jit._compile(outputs.output_identity, np.dtype("float32"))
+    assert tmp_path == _jit.CACHE_FOLDER
+
+
 def test_no_compilation_with_a_short_stack(monkeypatch):
     """Numba would come to its end somewhere, and may end the process."""
     calls = []

@@ -273,6 +273,31 @@ def test_work_that_never_ends_is_given_up(monkeypatch):
     assert with_error == [1] * 3
 
 
+def test_work_as_python_ends(monkeypatch):
+    """A thread would start, and never run."""
+    monkeypatch.setattr(_shield.sys, "is_finalizing", lambda: True)
+    assert _shield.shielded(threading.get_ident) == threading.get_ident()
+
+
+def test_the_stack_of_the_other_thread(monkeypatch):
+    """It is the system's usual one, whatever the program leaves to its threads."""
+    sizes, size = [], [2**16]
+
+    def stack_size(new):
+        old, size[0] = size[0], new
+        return old
+
+    def start(*arguments):
+        sizes.append(size[0])
+        return _thread.start_new_thread(*arguments)
+
+    changed = threads(stack_size=stack_size, start_new_thread=start)
+    monkeypatch.setattr(_shield, "_thread", changed)
+    assert _shield.shielded(lambda: 1) == 1
+    assert sizes == [0]
+    assert size == [2**16]
+
+
 def test_who_holds_llvm_s_lock_compiles_alone(monkeypatch):
     """It may have been left behind by an exception, and another thread would wait."""
     monkeypatch.setattr(_jit, "_compile", lambda unit, dtype: threading.get_ident())
