@@ -31,7 +31,8 @@ _LONGEST_COMPILATION = 60.0  # seconds, of another thread
 _HERE = threading.local()  # holds: what a thread's forks hold, one within another
 _OURS = (RecursionError, MemoryError)  # of a hook at the end of what there is
 _LEFT = []  # to be called when the last fork's hooks are through
-_RAISERS = set()  # kept alive until Python has called them
+# Kept alive until Python has called them; its list of such calls is shorter.
+_RAISERS: deque = deque(maxlen=1000)
 
 _TASKS = "/proc/self/task"  # of Linux; elsewhere nothing is known of threads
 _LONGEST_WAIT = 0.02  # seconds; of loaded machines, 0.011 was the longest needed
@@ -135,10 +136,10 @@ class _Raiser:
         self.error = error
 
     def __bool__(self):
-        if self in _RAISERS:
-            _RAISERS.remove(self)
-            raise self.error
-        return False
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return False  # two threads' forks have asked for the same call
 
 
 def _later(error):
@@ -147,7 +148,7 @@ def _later(error):
     The C function that it then calls asks an object whether it is true.
     """
     raiser = _Raiser(error)
-    _RAISERS.add(raiser)
+    _RAISERS.append(raiser)
     ask = ctypes.cast(ctypes.pythonapi["PyObject_IsTrue"], ctypes.c_void_p)
     add = ctypes.pythonapi["Py_AddPendingCall"]
     return partial(add, ask, ctypes.py_object(raiser))
