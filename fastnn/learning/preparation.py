@@ -206,7 +206,8 @@ def _weigh(estimator, X, y, weight, incremental):
     of_class = class_weights.tables(given, estimator.classes_, y)
     product = _times_class_weight(of_class, y, weight, X.dtype)
     # A part of the samples may be of weightless classes alone; it changes nothing.
-    if not incremental and not product.any():
+    some_class_counts = any(any(table.values()) for table in of_class)
+    if not product.any() and not (incremental and some_class_counts):
         raise ValueError("class_weight must not make all samples weightless.")
     return product, of_class
 
