@@ -79,15 +79,9 @@ def test_a_handler_that_forks_while_a_fork_waits():
 
 INTERRUPTED = """
 # Another thread compiles for a second or two; a signal comes while the fork waits.
-class Timeout(Exception):
-    pass
-def raise_timeout(number, frame):
-    raise Timeout
-signal.signal(signal.SIGALRM, raise_timeout)
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(3))
 kind, sent = {"interrupt": (KeyboardInterrupt, signal.SIGINT),
-              "exit": (SystemExit, signal.SIGTERM),
-              "timeout": (Timeout, signal.SIGALRM)}[sys.argv[1]]
+              "exit": (SystemExit, signal.SIGTERM)}[sys.argv[1]]
 begun = threading.Event()
 @numba.njit
 def slow(a):
@@ -106,7 +100,6 @@ told, status = "", None
 try:
     child = os.fork()
     if not child:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(40)
         fit("own", 3.0)
         os._exit(0)
@@ -123,7 +116,6 @@ print(json.dumps([told, status, _forks.holds_a_lock(), fit("own", 4.0).n_iter_])
     [
         ("interrupt", "KeyboardInterrupt()"),
         ("exit", "SystemExit(3)"),
-        ("timeout", "Timeout()"),
     ],
 )
 def test_a_signal_while_a_fork_waits_for_a_compilation(sent, raised):

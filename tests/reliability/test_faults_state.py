@@ -174,9 +174,5 @@ def test_the_interpreter_s_options():
     """They change no number; nothing that counts is asserted or in a docstring."""
     digest, *modes = run_python(PLAIN, PYTHONOPTIMIZE="", PYTHONDEVMODE="")
     assert modes == [0, False]
-    bare = run_python(PLAIN, PYTHONOPTIMIZE="2", PYTHONDEVMODE="")
-    assert bare == [digest, 2, False]
-    watched = run_python(
-        PLAIN, PYTHONOPTIMIZE="", PYTHONDEVMODE="1", LC_ALL="C", PYTHONUTF8="0"
-    )
-    assert watched == [digest, 0, True]
+    other = {"PYTHONOPTIMIZE": "2", "PYTHONDEVMODE": "1", "LC_ALL": "C"}
+    assert run_python(PLAIN, PYTHONUTF8="0", **other) == [digest, 2, True]
