@@ -21,7 +21,8 @@ from . import prediction
 from .abilities import gives_probabilities, is_classifier, is_stochastic
 from .callbacks import CallbackSupportMixin, with_callbacks
 from .inputs import targets
-from .inputs.matrices import check_places, check_there
+from .inputs.matrices import check_places
+from .inputs.missing import check_there
 from .learning import fitting
 from .sampling import SamplingMixin
 from .storage import Storable

@@ -94,7 +94,6 @@ class McCullochPittsNeuron(BinaryNeuron):
         """
         check_parameters(self)
         self._fit(X, y)
-        tell_of_cache()
         return self
 
     @transaction

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from .inputs import class_weights
-from .inputs.matrices import check_there
+from .inputs.missing import check_there
 from .inputs.parameters import Range
 from .kernels.neurons import perceptron_epoch
 from .learning.preparation import check_parameters, check_weight, tell_of_cache

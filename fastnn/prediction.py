@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from . import interrupts, threads
-from .inputs.matrices import check_dates, check_places
+from .inputs.matrices import check_places
+from .inputs.missing import check_dates
 from .kernels import _host, few_rows, forward, layout, training
 from .kernels import layout as at
 from .structure import weights

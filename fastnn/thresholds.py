@@ -6,7 +6,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .inputs.matrices import check_dates, check_there
+from .inputs.missing import check_dates, check_there
 from .inputs.targets import comparable
 from .kernels.neurons import net_inputs
 from .storage import Storable

@@ -9,7 +9,8 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from .matrices import check_places, check_there
+from .matrices import check_places
+from .missing import check_there
 
 # Labels that are looked at in one operation of NumPy's: some 20 ms.
 _NUMBERS_AT_ONCE = 2**22

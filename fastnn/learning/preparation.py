@@ -17,7 +17,8 @@ from sklearn.utils.validation import (
 )
 
 from ..inputs import class_weights, options, targets
-from ..inputs.matrices import check_dates, check_places, check_there
+from ..inputs.matrices import check_places
+from ..inputs.missing import check_dates, check_there
 from ..inputs.objective import resolve
 from ..inputs.parameters import check_memory, dropout
 from ..kernels import _jit

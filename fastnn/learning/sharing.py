@@ -7,7 +7,8 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _check_y, _num_samples, validate_data
 
-from ..inputs.matrices import check_dates, check_places, check_there
+from ..inputs.matrices import check_places
+from ..inputs.missing import check_dates, check_there
 from ..structure.network import for_kernels
 
 

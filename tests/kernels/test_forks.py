@@ -123,16 +123,22 @@ def test_a_fork_gets_a_lock_of_its_own(monkeypatch):
     assert all_free()
 
 
-def test_what_comes_up_while_a_fork_waits(monkeypatch):
-    """The locks are taken all the same, and it comes when the fork is done."""
-    waits = [KeyboardInterrupt, TimeoutError, None]
+def raising(waits):
+    """Return a wait that raises what is next in a list, or nothing for None."""
 
     def wait():
         raised = waits.pop(0)
         if raised:
             raise raised
 
-    monkeypatch.setattr(_forks, "wait_for_ends", wait)
+    return wait
+
+
+def test_what_comes_up_while_a_fork_waits(monkeypatch):
+    """The locks are taken all the same, and it comes when the fork is done."""
+    waits = [KeyboardInterrupt, TimeoutError, None]
+
+    monkeypatch.setattr(_forks, "wait_for_ends", raising(waits))
     _forks.before_fork()
     assert not any(map(is_free, _forks.compilers_locks()))
     _forks.after_fork_in_parent()
@@ -158,12 +164,7 @@ def test_a_hook_that_comes_to_an_end_of_what_there_is(monkeypatch, error):
     """The fork is done, and nobody is told: the locks are held all the same."""
     waits = [error, None]
 
-    def wait():
-        raised = waits.pop(0)
-        if raised:
-            raise raised
-
-    monkeypatch.setattr(_forks, "wait_for_ends", wait)
+    monkeypatch.setattr(_forks, "wait_for_ends", raising(waits))
     _forks.before_fork()
     assert not any(map(is_free, _forks.compilers_locks()))
     _forks.after_fork_in_parent()
@@ -176,16 +177,11 @@ def test_a_fork_in_another_thread_has_nothing_to_say(monkeypatch):
     monkeypatch.setattr(_forks, "_LEFT", [str])
     waits = [TimeoutError, None]
 
-    def wait():
-        raised = waits.pop(0)
-        if raised:
-            raise raised
-
     def fork():
         _forks.before_fork()
         _forks.after_fork_in_parent()
 
-    monkeypatch.setattr(_forks, "wait_for_ends", wait)
+    monkeypatch.setattr(_forks, "wait_for_ends", raising(waits))
     thread = threading.Thread(target=fork)
     thread.start()
     thread.join()
