@@ -10,11 +10,14 @@ import time
 import warnings
 from functools import lru_cache
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from . import contenders
 from .machine import count_cores
-from .models import compile_twins
+from .models import LIBRARIES as ESTIMATORS
+from .models import compile_twins, load, make_model
 from .workloads import LARGE, SMALL, WORKLOADS
 
 LIBRARIES = ("fastnn", "sklearn", "torch", "jax")
@@ -76,3 +79,37 @@ class FitLarge(_Fit):
 
     params = (LARGE, LIBRARIES)
     repeat = (2, 5, 20.0)
+
+
+class PartialFit:
+    """Calls of `partial_fit` with one row or a hundred: a stream's cost per call."""
+
+    param_names = ("rows", "library")
+    params = ((1, 100), ESTIMATORS)
+
+    def setup(self, rows, library):
+        """Make the first call, which compiles and draws the weights."""
+        X, y = load(library, "digits")
+        self.part = X[:rows], y[:rows]
+        self.model = make_model(library, WORKLOADS["digits"], 1)
+        self.model.set_params(batch_size="auto")  # a larger one is warned of
+        self.model.partial_fit(*self.part, classes=np.unique(y))
+
+    def time_partial_fit(self, rows, library):
+        """Validate the rows, train for an epoch over them, and publish."""
+        self.model.partial_fit(*self.part)
+
+
+class Clone:
+    """What searches do before each fit."""
+
+    param_names = ("library",)
+    params = (ESTIMATORS,)
+
+    def setup(self, library):
+        """Make an estimator."""
+        self.model = make_model(library, WORKLOADS["digits"], 1)
+
+    def time_clone(self, library):
+        """Read the parameters, make an estimator of them, and compare."""
+        clone(self.model)

@@ -59,6 +59,14 @@ class BaseMLP(
     # Whether warm_start and partial_fit go on exactly where training stopped.
     _continues = True
 
+    @classmethod
+    def _get_param_names(cls):
+        """Return the constructor's arguments; scikit-learn reads them at each call."""
+        known = cls.__dict__.get("_known_names")
+        if known is None or known[0] is not cls.__init__:
+            known = cls._known_names = cls.__init__, super()._get_param_names()
+        return list(known[1])
+
     def _is_regressor(self):
         return self.task == "regression"
 

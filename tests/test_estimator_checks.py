@@ -254,6 +254,29 @@ def test_parameters_and_representation(name):
     assert_same_bits(copy.fit(X, y), estimator_of(name, **FAST, alpha=0.25).fit(X, y))
 
 
+def test_names_of_parameters_are_those_of_each_class_s_own_constructor(monkeypatch):
+    def constructor(self, hidden_layer_sizes=(3,), *, extra=1):
+        super(Derived, self).__init__(hidden_layer_sizes, max_iter=7)
+        self.extra = extra
+
+    class Derived(MLPRegressor):
+        def __init__(self, hidden_layer_sizes=(3,), *, depth=1):
+            super().__init__(hidden_layer_sizes)
+            self.depth = depth
+
+    known = MLPRegressor().get_params()
+    assert list(Derived(depth=2).get_params()) == ["depth", "hidden_layer_sizes"]
+    assert clone(Derived(depth=2)).depth == 2
+    monkeypatch.setattr(Derived, "__init__", constructor)
+    assert clone(Derived((4,), extra=3)).get_params() == {
+        "extra": 3,
+        "hidden_layer_sizes": (4,),
+    }
+    assert MLPRegressor().get_params() == known
+    Derived._get_param_names().clear()  # a list of the caller's own
+    assert list(Derived().get_params()) == ["extra", "hidden_layer_sizes"]
+
+
 def test_only_the_layers_are_positional():
     for maker in (MLPClassifier, MLPRegressor, MLPEstimator):
         assert maker((3, 2)).hidden_layer_sizes == (3, 2)

@@ -62,6 +62,12 @@ def _enough_rows(y):
     return y[:1]
 
 
+def _distinct(y):
+    """Return the labels in y, in order; scikit-learn looks at all of y three times."""
+    plain = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
+    return np.unique(y) if plain else unique_labels(_enough_rows(y))
+
+
 @contextmanager
 def comparable(y):
     """Say what is wrong with labels that cannot be put in order: some are missing."""
@@ -90,8 +96,8 @@ def check_labels(estimator, y, incremental):
     A part of them is enough for `partial_fit`; scikit-learn asks for all of them
     under `warm_start` even there.
     """
-    classes = unique_labels(_enough_rows(y))
     if estimator.warm_start and not (incremental and estimator._continues):
+        classes = _distinct(y)
         if set(classes) != set(estimator.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same "
@@ -106,7 +112,7 @@ def check_labels(estimator, y, incremental):
 def check_known(estimator, y, name="y"):
     """Raise if y has a label that the estimator does not know."""
     _check_form(estimator, y, name)
-    classes = unique_labels(_enough_rows(y))
+    classes = _distinct(y)
     if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. "
