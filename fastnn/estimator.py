@@ -31,11 +31,10 @@ class MLPEstimator(BaseMLP):
     loss : str, default="auto"
         What is minimised, as a mean over samples. "auto" is "log_loss" for
         classification and "squared_error" for regression. For both:
-        "squared_error" (½ Σ (y - ŷ)² over the outputs; `loss_` is their mean),
-        "absolute_error", "huber", "log_cosh"; for classification "log_loss"
-        (cross-entropy), "focal" [3]_, "hinge"; for regression "quantile", "poisson",
-        "gamma" and "tweedie" (half the deviances), and "log_loss" for targets from 0
-        to 1.
+        "squared_error" (½ Σ (y - ŷ)² over the outputs), "absolute_error", "huber",
+        "log_cosh"; for classification "log_loss" (cross-entropy), "focal" [3]_,
+        "hinge"; for regression "quantile", "poisson", "gamma" and "tweedie" (half the
+        deviances), and "log_loss" for targets from 0 to 1.
 
     solver : str, default="adam"
         "sgd" (gradient descent with momentum), "rmsprop", "adam" [1]_,

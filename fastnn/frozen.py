@@ -9,6 +9,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 
 import numpy as np
 
+from .frozen_names import ATTRIBUTES, FORBIDDEN_BUILTINS
 from .kernels import own
 
 _MODULES = ("math", "numpy", "fastnn.activations")
@@ -59,6 +60,7 @@ class Frozen:
                 function.__closure__ or (), code.co_freevars, strict=True
             )
         ]
+        _check_names(function)
         values = {name: value for name, (value, _) in outside.items()}
         self.function = FunctionType(
             code,
@@ -110,6 +112,23 @@ def _check(function, callers):
         )
 
 
+def _check_names(function):
+    """Raise if a function uses what may read beside arrays."""
+    code, loads = function.__code__, ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
+    attributes = {step.argval for step in _steps(code) if step.opname in loads}
+    unsafe = attributes - ATTRIBUTES | _globals(code) & FORBIDDEN_BUILTINS
+    if unsafe:
+        _refuse_name(function.__name__, min(unsafe))
+
+
+def _refuse_name(function, name):
+    raise ValueError(
+        f"{function!r} must not use {name!r}, which is not known to keep to the memory "
+        "of its arrays. Use arithmetic, math, NumPy's functions of one number, and "
+        "array[i]."
+    )
+
+
 def _steps(code):
     """Yield the instructions of code and of the functions inside it."""
     yield from dis.get_instructions(code)
@@ -146,6 +165,8 @@ def _freeze(value, name, callers):
     if isinstance(value, BuiltinFunctionType | type) or _is_numpys(value):
         module = getattr(value, "__module__", "")
         if module in ("builtins", "math") or _is_numpys(value):
+            if _is_numpys(value) and value.__name__ not in ATTRIBUTES:
+                _refuse_name(name, value.__name__)
             return value, ("known", module, getattr(value, "__name__", repr(value)))
     key = _key_of_constant(value)
     if key is None:

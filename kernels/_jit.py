@@ -375,6 +375,11 @@ def _cache_in(folder, function):  # pragma: llvm only
     class Implementation(CompileResultCacheImpl):
         _locator_classes = (Locator,)
 
+        def check_cachable(self, cres):
+            # Without optimisations (NUMBA_OPT=0), addresses of this process stay in
+            # some units. Numba would warn, with a source file that there is not.
+            return not cres.lifted and not cres.library.has_dynamic_globals
+
     class Cache(FunctionCache):
         _impl_class = Implementation
 

@@ -35,10 +35,14 @@ def shielded(work, interrupted=None, everywhere=False):
         return work()
     wait = _Wait(work, interrupted)
     # An exception may come between any two steps, also of what deals with another: two
-    # levels bear a timer whose handler raises every millisecond.
+    # levels bear a timer whose handler raises every millisecond. The inner loop has no
+    # condition: Python 3.12 and 3.13 would jump back to it outside of the `try`
+    # (https://github.com/python/cpython/issues/130279).
     while not wait.is_over():
         try:
-            while not wait.is_over():
+            while True:
+                if wait.is_over():
+                    break
                 try:
                     wait.go_on()
                 except BaseException as error:
@@ -52,12 +56,14 @@ def finish(work):
     """Do short work whatever is raised meanwhile, and return the first that was.
 
     Where a signal's handler raises, the work begins again: it goes on from wherever it
-    was. Two levels, as in `shielded`.
+    was. Two levels, as in `shielded`, and no condition either.
     """
     done, raised = [], []
     while not done and len(raised) < _MOST_TRIES:
         try:
-            while not done and len(raised) < _MOST_TRIES:
+            while True:
+                if done or len(raised) >= _MOST_TRIES:
+                    break
                 try:
                     work()
                     done.append(True)

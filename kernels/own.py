@@ -5,6 +5,8 @@ functions refer to, of which no hash of sources tells. The machine code of a pro
 own activations is never freed, since a network's table may hold its address.
 """
 
+import operator
+
 import numba
 import numpy as np
 from numba import types
@@ -15,6 +17,9 @@ from ._host import JIT_DISABLED
 from ._jit import EXACT_FASTMATH, Unit, compile_inner
 from ._llvm import attempt, view
 from .activations import BACKWARD, FORWARD
+
+_QUOTIENTS = (operator.floordiv, operator.ifloordiv, divmod)
+_DIVISIONS = (*_QUOTIENTS, operator.mod, operator.imod)
 
 # Of what users build on: NumPy's functions in Python, ours in compiled code.
 
@@ -120,6 +125,46 @@ class OwnUnit(Unit):
                 f"it returns {kind}, and not a real number (of two, choose by "
                 "'a if z > 0 else b': np.where makes arrays)"
             )
+        if any(map(_divides_integers, _overloads(self.scalar))):
+            raise ValueError(
+                "it divides integers by // or %, and one such division, of the "
+                "smallest integer by -1, ends the process; divide floats, or by a "
+                "number"
+            )
+
+
+def _overloads(dispatcher):  # pragma: no cover (as above)
+    """Yield what a function and those that it calls have been compiled to."""
+    for compiled in dispatcher.overloads.values():
+        yield compiled
+        for kind in compiled.type_annotation.typemap.values():
+            if isinstance(kind, types.Dispatcher):
+                yield from _overloads(kind.dispatcher)
+
+
+def _divides_integers(compiled):  # pragma: no cover (as above)
+    """Return whether code divides an integer by one that may be -1."""
+    typemap = compiled.type_annotation.typemap
+    for step in compiled.type_annotation.calltypes:
+        kind = getattr(step, "op", None)
+        if kind in ("binop", "inplace_binop"):
+            work, operands = step.fn, (step.lhs, step.rhs)
+        elif kind == "call":
+            work = getattr(typemap[step.func.name], "typing_key", None)
+            operands = step.args
+        else:
+            continue
+        if work in _DIVISIONS and _may_overflow(*(typemap[o.name] for o in operands)):
+            return True
+    return False
+
+
+def _may_overflow(dividend, divisor):  # pragma: no cover (as above)
+    """Return whether integers of these types may have a quotient beside int64."""
+    if isinstance(divisor, types.IntegerLiteral):
+        return divisor.literal_value == -1
+    whole = types.Integer, types.Boolean, types.BooleanLiteral
+    return isinstance(dividend, whole) and isinstance(divisor, whole)
 
 
 def _reason(error):

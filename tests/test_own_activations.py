@@ -13,6 +13,7 @@ import pytest
 import reference
 from gradient_tools import PLAIN_CASE, SEEDS, check_gradient
 from helpers import assert_same_bits, ignore_convergence, make_data, run_python
+from numpy import take_along_axis
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -348,6 +349,8 @@ def test_nothing_of_it_can_be_assigned():
 
 
 LIST = [1.0]
+_FLAT = "flat"
+_TAKE = "not use 'take_along_axis', which is not known to keep to the memory"
 
 
 def raises(z):
@@ -395,6 +398,11 @@ def jumps(z):
         ((lambda z: z * sys.maxsize, swish), ValueError, "'sys' must be a number"),
         ((lambda z: with_default(z), swish), ValueError, "must have no default values"),
         ((lambda z: np.where(z > 0, z, 0), swish), ValueError, "np.where makes arrays"),
+        ((lambda z: z * TABLE.flat[int(z)], swish), ValueError, "not use 'flat'"),
+        ((lambda z: z * getattr(TABLE, _FLAT)[9], swish), ValueError, "use 'getattr'"),
+        ((lambda z: z * take_along_axis(TABLE, TABLE, 0)[9], swish), ValueError, _TAKE),
+        ((lambda z: np.take_along_axis(TABLE, TABLE, 0)[9], swish), ValueError, _TAKE),
+        ((lambda z: np.random.default_rng() * z, swish), ValueError, "'default_rng'"),
     ],
 )
 def test_what_is_no_activation(arguments, error, message):
@@ -402,6 +410,48 @@ def test_what_is_no_activation(arguments, error, message):
         Activation(*arguments)
     assert "Numba" not in str(caught.value)
     assert "Activation" not in str(caught.value.__cause__)
+
+
+SMALLEST = -(2**63)
+
+
+def quotient(z, other):
+    return (int(z * 0) + SMALLEST) // other
+
+
+def remaining(z):
+    k = int(z * 0) + SMALLEST
+    k %= int(z * 0 - 1)
+    return float(k)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        remaining,
+        lambda z: z + (int(z * 0) + SMALLEST) // int(z * 0 - 1),
+        lambda z: z + (int(z * 0) + SMALLEST) // -1,
+        lambda z: z + divmod(int(z * 0) + SMALLEST, int(z * 0 - 1))[0],
+        lambda z: z + quotient(z, int(z * 0 - 1)),
+        lambda z: z + quotient(z, z > 1e9),
+    ],
+)
+def test_a_division_that_would_end_the_process_is_refused(function):
+    """The smallest integer's by -1 is a fault of the processor's."""
+    with pytest.raises(ValueError, match="it divides integers by // or %"):
+        Activation(function, swish_slope, check=False)
+
+
+def test_other_divisions_are_allowed():
+    def periodic(z):
+        return z % 2.0 + z // 3 + TABLE[int(abs(z)) % 2] + int(z) // 4
+
+    own = Activation(periodic, lambda z: 1.0, check=False)
+    net = fitted(own, sizes=(9,))
+    Z = X @ net.coefs_[0] + net.intercepts_[0]
+    whole = np.trunc(Z).astype(int)
+    expected = Z % 2 + Z // 3 + TABLE[np.abs(whole) % 2] + whole // 4
+    np.testing.assert_allclose(net.transform(X), expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["relu", "", 3, ["swish"], "$x$", "\n"])

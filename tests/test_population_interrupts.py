@@ -1,5 +1,6 @@
 """Networks trained together and interrupted: whole epochs, the user's exceptions."""
 
+import signal
 import threading
 import time
 
@@ -16,7 +17,7 @@ from population_tools import (
 )
 
 from fastnn import interrupts, prediction
-from fastnn.learning import epochs, lbfgs
+from fastnn.learning import crew, epochs, lbfgs
 from fastnn.learning.population import Population, Task
 
 
@@ -88,6 +89,34 @@ def test_training_within_a_function_of_the_users_is_interrupted(which):
     asked.clear()
     together.advance()
     assert_same(together.result(0), fit_alone(task), task)
+
+
+@quiet
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no alarms")
+def test_an_alarm_while_threads_start(monkeypatch):
+    """None is left out of those that are waited for."""
+    start, begun = crew._start_thread, []
+
+    def ring(number, frame):
+        raise TimeoutError("late")
+
+    def start_and_ring(work):
+        assert threading.current_thread() is not threading.main_thread()
+        begun.append(start(work))
+        signal.raise_signal(signal.SIGALRM)
+        return begun[-1]
+
+    monkeypatch.setattr(crew, "_start_thread", start_and_ring)
+    X, y = make_data("binary", n=N)
+    tasks = [Task(network(max_iter=10**6, tol=0.0), X, y) for _ in range(3)]
+    handler = signal.signal(signal.SIGALRM, ring)
+    try:
+        with pytest.raises(TimeoutError, match="late"):
+            Population(tasks, n_threads=3).advance()
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    assert len(begun) == 3
+    assert all(done.is_set() for done, _ in begun)
 
 
 @quiet

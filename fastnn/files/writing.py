@@ -27,7 +27,12 @@ def write_whole(path, parts):
     OSError
         If that fails; what was there is there still.
     """
-    target = os.path.realpath(os.fsdecode(path))
+    path = os.fsdecode(path)
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if not os.path.basename(path):  # what `realpath` makes of it is no folder's name
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    target = os.path.realpath(path)
     mode = _mode_of(target)
     folder = os.path.dirname(target)
     draft = os.path.join(folder, DRAFT.format(uuid.uuid4().hex))

@@ -81,7 +81,7 @@ def comparable(y):
             ) from error
         if not isinstance(error, TypeError):
             raise
-        if np.asarray(y).dtype.kind != "O":
+        if np.asarray(y).dtype.kind != "O" or set(map(type, np.ravel(y))) == {bytes}:
             raise
         raise ValueError(
             "Input y has labels that cannot be compared with each other: None for a "

@@ -10,6 +10,7 @@ import warnings
 from sklearn import config_context, get_config
 
 from ..interrupts import Permit
+from ..kernels._shield import shielded
 
 # Seconds of work after which a thread has its networks' ends told. Two threads take
 # turns then, which takes long on busy cores, and fits may be shorter than that.
@@ -70,8 +71,10 @@ class Crew:
         with warnings.catch_warnings():
             crew = []
             try:
-                for _ in range(n_threads):
-                    crew.append(_start_thread(self._work))
+                # Elsewhere, since Python's own start of a thread bears no exception of
+                # a signal's handler, and a thread that is not in the list is not
+                # waited for.
+                shielded(lambda: self._recruit(crew, n_threads))
                 self._listen(n_threads)
             finally:
                 self.permit.withdraw()
@@ -80,6 +83,10 @@ class Crew:
                     thread.join()
         if self.failure is not None:
             raise self.failure
+
+    def _recruit(self, crew, n_threads):
+        for _ in range(n_threads):
+            crew.append(_start_thread(self._work))
 
     def _listen(self, n_threads):
         """Make the calls that threads ask for, until all threads have ended."""
@@ -117,14 +124,17 @@ class Crew:
     def _work(self):
         try:
             with config_context(**self.config):
-                while self.permit() and self.todo:
-                    self._advance_some()
+                self._advance_all()
         except BaseException as failure:  # KeyboardInterrupt of a user's scorer
             if self.failure is None:  # else it is what comes of another one's
                 self.failure = failure
             self.permit.withdraw()
         finally:
             self.news.put(None)
+
+    def _advance_all(self):
+        while self.permit() and self.todo:
+            self._advance_some()
 
     def _advance_some(self):
         """Advance a member, or several short ones, and have it told."""

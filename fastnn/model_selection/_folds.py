@@ -53,7 +53,13 @@ class Fold:
 
     def __init__(self, estimator, X, y, rows, settings, copies):
         everything = np.arange(_num_samples(X))
-        self.train, self.test = (everything[np.asarray(part)] for part in rows)
+        try:
+            self.train, self.test = (everything[np.asarray(part)] for part in rows)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(
+                "cv must give pairs of row numbers to train and to test on, or of "
+                f"masks of all {len(everything)} rows: {error}"
+            ) from error
         self.estimator, self.X, self.y = estimator, X, y
         self.fit_params = _check_method_params(X, settings.fit_params, self.train)
         self._score_params, self._copies = settings.score_params, copies

@@ -128,6 +128,10 @@ def test_places_where_no_file_can_be(plain, tmp_path):
         plain.save(tmp_path)
     with pytest.raises(IsADirectoryError):
         fastnn.load(tmp_path)
+    with pytest.raises(IsADirectoryError, match="models/"):
+        plain.save(f"{tmp_path}/models/")
+    with pytest.raises(FileNotFoundError, match="No such file"):
+        plain.save("")
     missing = tmp_path / "no folder" / "model"
     with pytest.raises(FileNotFoundError, match="no folder/model"):
         plain.save(missing)

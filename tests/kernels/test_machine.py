@@ -229,6 +229,16 @@ def test_a_damaged_file_is_replaced(tmp_path, monkeypatch):
     assert tmp_path == _jit.CACHE_FOLDER
 
 
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
+@pytest.mark.parametrize("fixed", [True, False])
+def test_code_with_addresses_of_this_process_is_not_kept(tmp_path, fixed):
+    """Numba would read an attribute that our folders have not, to warn of it."""
+    cache = _jit._cache_in(tmp_path, outputs.output_identity.function)
+    library = SimpleNamespace(has_dynamic_globals=not fixed)
+    found = SimpleNamespace(lifted=(), library=library)
+    assert cache._impl.check_cachable(found) is fixed
+
+
 def test_no_free_descriptor_is_no_fault_of_the_cache(tmp_path, monkeypatch):
     """The unit is compiled without it; no file is deleted, and it is used again."""
     path = tmp_path / "float32" / "x.output_identity-1.nbi"

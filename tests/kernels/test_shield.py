@@ -1,6 +1,7 @@
 """Compilation that Ctrl-C cannot cut short, and folders that it may use."""
 
 import _thread
+import ast
 import contextvars
 import operator
 import sys
@@ -8,6 +9,7 @@ import threading
 import time
 from collections import deque
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -321,3 +323,31 @@ def test_who_holds_the_compilers_compiles_alone(monkeypatch):
     finally:
         _forks.after_fork()
     assert unit._get("int8") != threading.get_ident()
+
+
+def conditional_loops(tree, guarded=False):
+    """Yield the lines of loops with a condition within `try` or `with`."""
+    for node in ast.iter_child_nodes(tree):
+        inside = guarded or isinstance(tree, ast.Try | ast.With)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside = False
+        loops = isinstance(node, ast.While) and not isinstance(node.test, ast.Constant)
+        if loops and inside:
+            yield node.lineno
+        yield from conditional_loops(node, inside)
+
+
+def test_interrupts_in_loops_reach_the_handlers_around_them():
+    """Python 3.12 and 3.13 jump back to a loop's condition outside of its `try`.
+
+    What a signal raises there, no handler of the function sees.
+    """
+    sample = "try:\n while a:\n  pass\nfinally:\n pass\nwhile b:\n pass"
+    assert list(conditional_loops(ast.parse(sample))) == [2]
+    modules = [_shield, sys.modules["fastnn"]]
+    folders = [Path(module.__file__).parent for module in modules]
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    assert len(paths) > 100
+    for path in paths:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not list(conditional_loops(tree)), path

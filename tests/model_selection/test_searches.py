@@ -192,6 +192,16 @@ def test_splits(form):
     assert_same(mine, theirs, X)
 
 
+@pytest.mark.parametrize(
+    "part", [[0.0, 1.0], [10**6], [True] * 3, slice(3), [[1], [2, 3]]]
+)
+def test_splits_that_are_none(part):
+    X, y = make_data("binary")
+    search = ours.GridSearchCV(classifier(), GRID, cv=[(part, [1, 2])])
+    with pytest.raises(ValueError, match="cv must give pairs of row numbers"):
+        search.fit(X, y)
+
+
 @needs_weights
 @pytest.mark.parametrize("asks", [True, False])
 def test_routed_metadata(asks):

@@ -126,7 +126,7 @@ def test_labels_that_numpy_cannot_tell_apart():
         fastnn.MLPClassifier(**NETWORKS).fit(X, labels)
 
 
-NAT = np.datetime64("NaT")
+NAT = np.datetime64("NaT", "ns")
 OBJECTS = {
     "dates with a zone": pd.DataFrame({"when": pd.Series(without(DATES, NAT))}).apply(
         lambda column: column.dt.tz_localize("UTC")
@@ -158,6 +158,12 @@ def test_scores_of_missing_labels(missing):
         model.score(X, gone)
     with pytest.raises(ValueError, match=r"\by\b.*cannot be compared"):
         model.score(X, np.array([None, "a"], object)[Y])
+
+
+def test_labels_that_are_bytes():
+    """They can be compared; scikit-learn's message is the one that helps."""
+    with pytest.raises(TypeError, match="bytes"):
+        fastnn.MLPClassifier(**NETWORKS).fit(X, np.array([b"a", b"b"], object)[Y])
 
 
 class OnADevice:
