@@ -59,8 +59,10 @@ class Activation:
         If the functions are no functions.
     ValueError
         If a function cannot be compiled, may raise, calls itself, refers to what may
-        change (lists, objects, modules of your own) or gives no finite number; if the
-        derivative is not that of the function; or if the name is taken.
+        change (lists, objects, modules of your own) or gives no finite number; if it
+        might end the process (a division of integers by one that may be -1, what
+        reads arrays unchecked); if the derivative is not that of the function; or if
+        the name is taken.
 
     Notes
     -----
