@@ -75,8 +75,6 @@ class Losses:
         arena[u0:l0] = 1  # a target that suits every loss
         net[at.LOSS_PARAMETERS0] = arena.size - parameters.size
         arena[-parameters.size :] = parameters
-        if value == "tweedie":
-            arena[-parameters.size] = 1.5
         if record.value is not None:
             net[at.LOSS_OUTPUT] = OUTPUTS[output].forward.address(np.dtype(dtype))
             back = OUTPUTS[output].backward.address(np.dtype(dtype))

@@ -155,7 +155,7 @@ class MLPEstimator(BaseMLP):
 
     mixup_alpha : float, default=0.0
         Parameter of the beta distribution that pairs of samples are mixed
-        with [7]_.
+        with [7]_. A sample of weight 0 is mixed with none.
 
     augmentation : callable or None, default=None
         ``augmentation(X, rng)`` is called before each epoch with a copy of the

@@ -7,8 +7,8 @@ import numpy as np
 # Compiled code checks `array[i]`, and these functions look at their arguments. Others
 # of NumPy's, `array.flat` and `take_along_axis` among them, read wherever an index is.
 _FUNCTIONS = (
-    "abs all amax amin any append arange around array asarray average clip copy "
-    "cumprod cumsum diff digitize dot empty empty_like extend eye fill finfo fix "
+    "abs all amax amin any append arange argmax argmin around array asarray astype "
+    "average clip copy cumprod cumsum diff digitize dot extend eye fill finfo fix "
     "flatten full full_like identity iinfo imag index interp item linspace mean median "
     "nan_to_num ones ones_like pop prod ravel real reshape round searchsorted sinc "
     "sort std sum take vdot var where zeros zeros_like"

@@ -9,7 +9,7 @@ h = d log p / dz::
     gamma       y / p - 1 - log(y / p)                 h (1 - y / p)
     tweedie     y (yᵃ - pᵃ) / a - (yᵇ - pᵇ) / b        h (pᵇ - y pᵃ)
 
-where a = 1 - v and b = 2 - v for the power v, parameter 0, and (yᶜ - pᶜ) / c means
+where a = 1 - v and b = 2 - v for the power v, and (yᶜ - pᶜ) / c means
 log(y / p) for c = 0: for v = 1 and 2 the third is the first and second, for v = 0 it
 is ½ (y - p)². It is the deviance of scikit-learn's `HalfTweedieLoss`, whose constant
 terms it includes, rearranged.
@@ -146,15 +146,14 @@ def softplus_gamma(net, arena, t0, u0, l0, s0, k, n):
 
 @unit(LOSS)
 def exp_tweedie(net, arena, t0, u0, l0, s0, k, n):
-    """Half the Tweedie deviance of power v (parameter 0) with p = exp(z).
+    """Half the Tweedie deviance of power v with p = exp(z).
 
-    y >= 0 for v < 2, else y > 0. For v outside [1, 2] a loss that overflows may be
-    NaN instead of infinite.
+    Parameter 0 is b = 2 - v: rounded to float32 it keeps its digits where v is close
+    to 2, and where y = 0 the loss is pᵇ / b. y >= 0 for v < 2, else y > 0. For v
+    outside [1, 2] a loss that overflows may be NaN instead of infinite.
     """
-    v = arena[net[at.LOSS_PARAMETERS0]]
-    one = arena.dtype.type(1)
-    a = one - v
-    b = a + one
+    b = arena[net[at.LOSS_PARAMETERS0]]
+    a = b - arena.dtype.type(1)
     L = view(arena, l0, n)
     clear(arena, l0, n)
     for c in range(k):
@@ -175,10 +174,8 @@ def exp_tweedie(net, arena, t0, u0, l0, s0, k, n):
 @unit(LOSS)
 def softplus_tweedie(net, arena, t0, u0, l0, s0, k, n):
     """Half the Tweedie deviance of power v with p = softplus(z): see `exp_tweedie`."""
-    v = arena[net[at.LOSS_PARAMETERS0]]
-    one = arena.dtype.type(1)
-    a = one - v
-    b = a + one
+    b = arena[net[at.LOSS_PARAMETERS0]]
+    a = b - arena.dtype.type(1)
     L = view(arena, l0, n)
     clear(arena, l0, n)
     for c in range(k):

@@ -53,6 +53,8 @@ def mix_rows(net, arena, X, columns, starts, order, begin, first, last):
         source = view(X, partner * width, width)
         target = view(arena, net[at.INPUT0] + r * net[at.INPUT_STRIDE], width)
         share = arena[net[at.LAMBDA0] + begin + r]
+        if share == T(1):  # sums are made in any order: x + (x' - x') may be another x
+            continue
         rest = T(1) - share
         for j in range(width):
             target[j] = share * target[j] + rest * source[j]
@@ -75,6 +77,8 @@ def mixed_targets(net, arena, Y, weight, order, begin, u0, w0, rows):
         row, partner = row_at(order, place), partner_of(net, order, place)
         total = mixed_weight(net, arena, weight, order, place)
         share = arena[net[at.LAMBDA0] + place]
+        if share == T(1):
+            partner = row
         if net[at.WEIGHTED] != 0:
             share = share * weight[row] / total if total > T(0) else T(0)
         arena[w0 + r] = total

@@ -5,6 +5,7 @@ functions refer to, of which no hash of sources tells. The machine code of a pro
 own activations is never freed, since a network's table may hold its address.
 """
 
+import math
 import operator
 
 import numba
@@ -18,8 +19,10 @@ from ._jit import EXACT_FASTMATH, Unit, compile_inner
 from ._llvm import attempt, view
 from .activations import BACKWARD, FORWARD
 
-_QUOTIENTS = (operator.floordiv, operator.ifloordiv, divmod)
-_DIVISIONS = (*_QUOTIENTS, operator.mod, operator.imod)
+_DIVISIONS = (
+    *(operator.floordiv, operator.ifloordiv, operator.mod, operator.imod, divmod),
+    *(np.floor_divide, np.remainder, np.fmod, np.divmod, np.gcd, np.lcm, math.gcd),
+)
 
 # Of what users build on: NumPy's functions in Python, ours in compiled code.
 
@@ -125,12 +128,9 @@ class OwnUnit(Unit):
                 f"it returns {kind}, and not a real number (of two, choose by "
                 "'a if z > 0 else b': np.where makes arrays)"
             )
-        if any(map(_divides_integers, _overloads(self.scalar))):
-            raise ValueError(
-                "it divides integers by // or %, and one such division, of the "
-                "smallest integer by -1, ends the process; divide floats, or by a "
-                "number"
-            )
+        for compiled in _overloads(self.scalar):
+            for step in compiled.type_annotation.calltypes:
+                _check_step(step, compiled.type_annotation.typemap)
 
 
 def _overloads(dispatcher):  # pragma: no cover (as above)
@@ -142,21 +142,28 @@ def _overloads(dispatcher):  # pragma: no cover (as above)
                 yield from _overloads(kind.dispatcher)
 
 
-def _divides_integers(compiled):  # pragma: no cover (as above)
-    """Return whether code divides an integer by one that may be -1."""
-    typemap = compiled.type_annotation.typemap
-    for step in compiled.type_annotation.calltypes:
-        kind = getattr(step, "op", None)
-        if kind in ("binop", "inplace_binop"):
-            work, operands = step.fn, (step.lhs, step.rhs)
-        elif kind == "call":
-            work = getattr(typemap[step.func.name], "typing_key", None)
-            operands = step.args
-        else:
-            continue
-        if work in _DIVISIONS and _may_overflow(*(typemap[o.name] for o in operands)):
-            return True
-    return False
+def _check_step(step, typemap):  # pragma: no cover (as above)
+    """Raise if a step of compiled code might end the process or reach other memory."""
+    kind = getattr(step, "op", None)
+    if kind in ("binop", "inplace_binop"):
+        work, operands = step.fn, (step.lhs, step.rhs)
+    elif kind == "call":
+        work = getattr(typemap[step.func.name], "typing_key", None)
+        operands = step.args
+    else:
+        return
+    operands = [typemap[operand.name] for operand in operands]
+    if work in _DIVISIONS and _may_overflow(*operands):
+        raise ValueError(
+            "it divides integers by // or %, and one such division, of the smallest "
+            "integer by -1, ends the process; divide floats, or by a number"
+        )
+    changes = kind == "inplace_binop" and isinstance(operands[0], types.Array)
+    if changes or (isinstance(work, np.ufunc) and len(operands) > work.nin):
+        raise ValueError(
+            "it has an array changed as a whole, where shapes are not compared; make "
+            "a new one (a = a + b)"
+        )
 
 
 def _may_overflow(dividend, divisor):  # pragma: no cover (as above)
@@ -164,7 +171,8 @@ def _may_overflow(dividend, divisor):  # pragma: no cover (as above)
     if isinstance(divisor, types.IntegerLiteral):
         return divisor.literal_value == -1
     whole = types.Integer, types.Boolean, types.BooleanLiteral
-    return isinstance(dividend, whole) and isinstance(divisor, whole)
+    found = [getattr(kind, "dtype", kind) for kind in (dividend, divisor)]
+    return all(isinstance(kind, whole) for kind in found)
 
 
 def _reason(error):

@@ -1,11 +1,15 @@
 """Weights that add up to nothing, or to no number, are refused by name."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import sklearn
+from fastnn.kernels import layout as at
 from helpers import error_of, ignore_convergence, make_data
 
 import fastnn
+from fastnn.learning import randomness
 
 pytestmark = ignore_convergence
 NETWORKS = (fastnn.MLPEstimator, fastnn.MLPClassifier, fastnn.MLPRegressor)
@@ -109,3 +113,36 @@ def test_a_batch_of_weightless_classes_changes_nothing(kind):
     )
     weightless = {"X_val": X[Y == 0], "y_val": Y[Y == 0]}
     assert "y_val" in str(error_of(validated.fit, X, Y, **weightless))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("batch_size", [7, 40, "full"])
+def test_rows_without_weight_are_mixed_with_none(kind, batch_size):
+    """Whatever is in them, the same weights come out; others are mixed."""
+    weight = (np.arange(40) % 3 > 0).astype(float)
+    wild = np.where(weight[:, None] > 0, X, 1e6 * X[::-1])
+    fits = [
+        kind((5,), max_iter=4, batch_size=batch_size, random_state=0, mixup_alpha=a)
+        .fit(rows, Y, sample_weight=weight)
+        .loss_curve_
+        for rows, a in ((X, 0.7), (wild, 0.7), (X, 0.0))
+    ]
+    assert fits[0] == fits[1] != fits[2]
+
+
+@pytest.mark.parametrize(("n", "batch"), [(1, 1), (6, 6), (7, 3), (9, 3), (5, 4)])
+def test_shares_of_rows_without_weight(n, batch):
+    """As told row by row."""
+    rng = np.random.default_rng(n)
+    weight, order = rng.integers(0, 2, 9).astype(float), rng.permutation(9)[:n]
+    net = np.zeros(at.HEADER, np.int64)
+    net[at.N_ROWS], net[at.BATCH], net[at.LAMBDA0] = n, batch, 2
+    network = SimpleNamespace(net=net, arena=np.full(n + 4, 0.75))
+    randomness.keep_apart(network, weight, order)
+    expected = np.full(n + 4, 0.75)
+    for place in range(n):
+        begin = place // batch * batch
+        after = begin if place + 1 in (begin + batch, n) else place + 1
+        if weight[order[place]] == 0 or weight[order[after]] == 0:
+            expected[2 + place] = 1.0
+    np.testing.assert_array_equal(network.arena, expected)

@@ -338,7 +338,7 @@ def test_messages_say_what_to_do():
             assert remedy.search(str(error)), str(error)
 
 
-@pytest.mark.parametrize("name", ["epsilon", "norm_epsilon"])
+@pytest.mark.parametrize("name", ["epsilon", "norm_epsilon", "huber_delta"])
 def test_an_epsilon_that_vanishes_is_named(name):
     """1e-60 is a number for the parameter's check, and 0 in float32."""
     X, y = make_data("multiclass")

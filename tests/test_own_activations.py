@@ -419,6 +419,12 @@ def quotient(z, other):
     return (int(z * 0) + SMALLEST) // other
 
 
+def divided_arrays(z):
+    a = np.array([int(z * 0) + SMALLEST])
+    a = a // np.array([int(z * 0 - 1)])
+    return float(a[0])
+
+
 def remaining(z):
     k = int(z * 0) + SMALLEST
     k %= int(z * 0 - 1)
@@ -429,6 +435,9 @@ def remaining(z):
     "function",
     [
         remaining,
+        divided_arrays,
+        lambda z: z + np.mod(np.int64(z * 1e30), np.int64(z * 0 - 1)),
+        lambda z: z + math.gcd(int(z * 0) + SMALLEST, int(z * 0 - 1)),
         lambda z: z + (int(z * 0) + SMALLEST) // int(z * 0 - 1),
         lambda z: z + (int(z * 0) + SMALLEST) // -1,
         lambda z: z + divmod(int(z * 0) + SMALLEST, int(z * 0 - 1))[0],
@@ -439,6 +448,25 @@ def remaining(z):
 def test_a_division_that_would_end_the_process_is_refused(function):
     """The smallest integer's by -1 is a fault of the processor's."""
     with pytest.raises(ValueError, match="it divides integers by // or %"):
+        Activation(function, swish_slope, check=False)
+
+
+def added_up(z):
+    a = np.zeros(4096)
+    a += TABLE
+    return z + a[5]
+
+
+def added_into(z):
+    a = np.zeros(4096)
+    np.add(TABLE, TABLE, a)
+    return z + a[5]
+
+
+@pytest.mark.parametrize("function", [added_up, added_into])
+def test_changes_of_arrays_as_a_whole_are_refused(function):
+    """The compiler reads as far as the one that is changed goes."""
+    with pytest.raises(ValueError, match="it has an array changed as a whole"):
         Activation(function, swish_slope, check=False)
 
 

@@ -100,9 +100,9 @@ def test_an_alarm_while_threads_start(monkeypatch):
     def ring(number, frame):
         raise TimeoutError("late")
 
-    def start_and_ring(work):
-        assert threading.current_thread() is not threading.main_thread()
-        begun.append(start(work))
+    def start_and_ring(work, daemon):
+        assert threading.get_ident() != threading.main_thread().ident
+        begun.append(start(work, daemon))
         signal.raise_signal(signal.SIGALRM)
         return begun[-1]
 

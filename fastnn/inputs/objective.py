@@ -38,6 +38,13 @@ class Objective:
     parameters: tuple = ()
 
     @property
+    def constants(self):
+        """The parameters as kernels read them."""
+        if self.loss == "tweedie":
+            return (2.0 - self.parameters[0],)
+        return self.parameters
+
+    @property
     def threshold(self):
         """The output above which a label holds."""
         return threshold_of(self.output)

@@ -58,14 +58,13 @@ def training_of(estimator, objective, problem, n_hidden):
 _WIDER = {4: ", or dtype='float64'", 8: ""}
 # Numbers that must be numbers in the network's dtype, too. Bounds need not: an infinite
 # one bounds nothing.
-_NOT_ZERO = ("epsilon", "norm_epsilon")
+_NOT_ZERO = ("epsilon", "norm_epsilon", "huber_delta")
 _FINITE = (
     *_NOT_ZERO,
     "alpha",
     "learning_rate_init",
     "weight_decay",
     "input_noise",
-    "huber_delta",
     "focal_gamma",
 )
 
@@ -81,7 +80,7 @@ def check_range(estimator, dtype):
                 f"{_WIDER[dtype.itemsize]}."
             )
     for name in _NOT_ZERO:
-        if dtype.type(getattr(estimator, name)) == 0:
+        if dtype.type(getattr(estimator, name, 1)) == 0:
             raise ValueError(
                 f"{name}={getattr(estimator, name):g} is 0 in {dtype}; use a "
                 f"larger one{_WIDER[dtype.itemsize]}."
@@ -93,7 +92,7 @@ def set_constants(network, estimator, objective):
     net, arena = network.net, network.arena
     arena[net[at.CONSTANTS0] + at.INPUT_NOISE] = estimator.input_noise
     start = net[at.LOSS_PARAMETERS0]
-    arena[start : start + len(objective.parameters)] = objective.parameters
+    arena[start : start + len(objective.constants)] = objective.constants
 
 
 def set_hyper(network, estimator, objective):

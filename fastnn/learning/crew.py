@@ -21,11 +21,12 @@ def ignore(number):
     """Do nothing about a network's beginning or end."""
 
 
-def _start_thread(work):
+def _start_thread(work, daemon):
     """Return an event that is set when the work is done, and the thread that does it.
 
     A `join` that is interrupted takes the thread for ended before Python 3.13, and the
-    next one does not wait any more.
+    next one does not wait any more. Without `daemon`, the thread that starts this one
+    would be listed by `threading.enumerate`, for ever before Python 3.13.
     """
     done = threading.Event()
     context = contextvars.copy_context()  # of NumPy's errstate, for instance
@@ -36,7 +37,7 @@ def _start_thread(work):
         finally:
             done.set()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=daemon)
     thread.start()
     return done, thread
 
@@ -74,7 +75,8 @@ class Crew:
                 # Elsewhere, since Python's own start of a thread bears no exception of
                 # a signal's handler, and a thread that is not in the list is not
                 # waited for.
-                shielded(lambda: self._recruit(crew, n_threads))
+                daemon = threading.current_thread().daemon
+                shielded(lambda: self._recruit(crew, n_threads, daemon))
                 self._listen(n_threads)
             finally:
                 self.permit.withdraw()
@@ -84,9 +86,9 @@ class Crew:
         if self.failure is not None:
             raise self.failure
 
-    def _recruit(self, crew, n_threads):
+    def _recruit(self, crew, n_threads, daemon):
         for _ in range(n_threads):
-            crew.append(_start_thread(self._work))
+            crew.append(_start_thread(self._work, daemon))
 
     def _listen(self, n_threads):
         """Make the calls that threads ask for, until all threads have ended."""

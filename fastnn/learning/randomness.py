@@ -86,6 +86,27 @@ def set_epoch(network, seed, epoch, mixup_alpha):
         network.arena[start : start + n] = np.maximum(shares, 1.0 - shares)
 
 
+def keep_apart(network, weight, order):
+    """Mix no row with one whose weight is 0: such a row is to change nothing.
+
+    Parameters
+    ----------
+    network : Network
+        With the shares of `set_epoch`.
+    weight : vector
+        Of all rows.
+    order : vector of int64
+        The epoch's.
+    """
+    net = network.net
+    n, batch, start = int(net[at.N_ROWS]), int(net[at.BATCH]), net[at.LAMBDA0]
+    partner = np.arange(1, n + 1)  # as in `kernels.mixing.partner_of`
+    partner[batch - 1 :: batch] -= batch
+    partner[-1] = (n - 1) // batch * batch
+    weightless = weight[order] == 0
+    network.arena[start : start + n][weightless | weightless[partner]] = 1.0
+
+
 def augment(function, X, seed, epoch):
     """Return what the user's function makes of X in an epoch, checked.
 

@@ -202,6 +202,9 @@ class Trainer:
         if self._disturbs:
             alpha = estimator.mixup_alpha
             randomness.set_epoch(self.network, seed, self.history.t, alpha)
+            weight = self._targets[1]
+            if alpha and weight.size:
+                randomness.keep_apart(self.network, weight, self._shuffled)
         if estimator.augmentation is not None:
             function, X = estimator.augmentation, self.problem.X
             changed = randomness.augment(function, X, seed, self.history.t)

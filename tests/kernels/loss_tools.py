@@ -134,7 +134,8 @@ def run_loss(ends, Z, Y, dtype, parameters=None):
     arena = np.full(end, CANARY, dtype)
     arena[t0 : t0 + k * n] = Z.T.ravel()
     arena[u0 : u0 + Y.size] = Y.T.ravel()
-    arena[p0 : p0 + len(parameters)] = parameters
+    constants = [2 - v if ends[0] == "tweedie" else v for v in parameters]
+    arena[p0 : p0 + len(parameters)] = constants
     net = np.zeros(at.HEADER, np.int64)
     net[at.LOSS_PARAMETERS0] = p0
     for field, unit in loss.addresses:

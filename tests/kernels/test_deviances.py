@@ -177,6 +177,16 @@ def test_tweedie_of_nothing(link, dtype):
     np.testing.assert_allclose(delta[:, 0], np.sqrt(p) * slope, rtol=rtol)
 
 
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("power", [1.9999, 1.999999, 2 - 1e-8, 2 - 1e-15])
+def test_tweedie_of_nothing_close_to_gamma(power, link, dtype):
+    """p^b / b keeps its digits, however small b = 2 - v is."""
+    Z = np.array([[-2.0], [0.5], [3.0]], dtype)
+    loss, _ = run_loss(("tweedie", link), Z, np.zeros_like(Z), dtype, (power,))
+    p, b = reference.OUTPUTS[link](Z[:, 0].astype(float)), 2 - power
+    np.testing.assert_allclose(loss, p**b / b, rtol=50 * np.finfo(dtype).eps)
+
+
 def test_poisson_without_counts(dtype):
     """0 log 0 = 0: the loss is exp(z)."""
     Z = np.linspace(-5, 5, 11, dtype=dtype).reshape(-1, 1)
