@@ -45,6 +45,49 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+def as_known(column: Any, known: set[str]) -> Any:
+    """Return a column of text, each value in the spelling that a model knows.
+
+    A column of numbers or truth values was read as such when the model was fitted, so
+    that it knows 1 and True where the file has "01" and "TRUE".
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Text, or nan where a value is missing.
+    known : set of str
+        What `to_text` has made of the values at that time.
+
+    Returns
+    -------
+    pandas.Series
+    """
+
+    def spell(value: Any) -> Any:
+        if not isinstance(value, str) or value in known:
+            return value
+        other = value.capitalize()
+        if other not in ("True", "False"):
+            try:
+                other = _as_text(float(value))
+            except ValueError:
+                return value
+        return other if other in known else value
+
+    return column.astype(object).map(spell)
+
+
+def days_of(column: Any) -> Any:
+    """Return a column of dates, or durations, in days; nan where there is none."""
+    import pandas
+
+    day = pandas.Timedelta(days=1)
+    if pandas.api.types.is_timedelta64_dtype(column.dtype):
+        return column / day
+    dates = pandas.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    return (dates - pandas.Timestamp(0, tz="UTC")) / day
+
+
 def to_floats(frame: Any) -> Any:
     """Turn numbers of any kind into floats, infinite and huge ones into nan.
 
@@ -81,18 +124,8 @@ def to_days(frame: Any) -> Any:
     numpy.ndarray of float64
         Days, nan where a value is missing or no date.
     """
-    import pandas
-
-    day = pandas.Timedelta(days=1)
     result = np.empty(frame.shape, dtype=np.float64)
     for position in range(frame.shape[1]):
-        column = frame.iloc[:, position]
-        if pandas.api.types.is_timedelta64_dtype(column.dtype):
-            days = column / day
-        else:
-            dates = pandas.to_datetime(
-                column, format="ISO8601", errors="coerce", utc=True
-            )
-            days = (dates - pandas.Timestamp(0, tz="UTC")) / day
+        days = days_of(frame.iloc[:, position])
         result[:, position] = days.to_numpy(dtype=np.float64, na_value=np.nan)
     return result

@@ -29,6 +29,8 @@ def check_input(path: str) -> Path:
     try:
         if found.is_dir():
             raise CliError(f"{path} is a folder, not a file")
+        if found.exists() and not found.is_file():  # it could be read only once
+            raise CliError(f"{path} is not a regular file; save it as one")
         with found.open("rb") as stream:
             if not stream.read(1):
                 raise CliError(f"{path} is empty")

@@ -7,6 +7,7 @@ import sys
 import warnings
 from typing import Any
 
+from fastnn.cli.convert import as_known, days_of
 from fastnn.cli.errors import CliError, in_one_line
 from fastnn.cli.files import check_input, check_output, written_whole
 from fastnn.cli.models import load_model
@@ -31,9 +32,15 @@ def run_predict(options: argparse.Namespace) -> None:
     model = load_model(options.model)
     if options.proba and not hasattr(model, "predict_proba"):
         raise CliError("--proba: this model predicts quantities, not classes")
-    rows = _pick_columns(pandas, model, read_table(options.file, "predict"))
+    texts = _known_texts(model)
+    table = read_table(options.file, "predict", list(texts))
+    rows = _pick_columns(pandas, model, table)
+    for name, known in texts.items():
+        rows[name] = as_known(rows[name], known)
     predictions = _predict(pandas, model, rows, options.proba)
     if output is None:
+        if sys.stdout is None:
+            raise CliError("the standard output is closed; give --output")
         predictions.to_csv(sys.stdout, index=False)
         return
     with written_whole(output, "w", newline="", encoding="utf-8") as stream:
@@ -49,8 +56,8 @@ def _pick_columns(pandas: Any, model: Any, table: Any) -> Any:
         shown = ", ".join(missing[:MOST_NAMES])
         more = f" and {len(missing) - MOST_NAMES} more" if missing[MOST_NAMES:] else ""
         raise CliError(f"missing columns: {shown}{more}")
-    rows = table[wanted]
-    for name in _number_columns(model):
+    rows = table[wanted].copy()
+    for name in _columns_of(model, "numbers"):
         try:
             pandas.to_numeric(rows[name])
         except (TypeError, ValueError) as error:
@@ -58,17 +65,36 @@ def _pick_columns(pandas: Any, model: Any, table: Any) -> Any:
                 f"column {name!r} was numeric when the model was fitted, "
                 f"but holds other values now: {in_one_line(error)}"
             ) from None
+    for name in _columns_of(model, "dates"):
+        lost = rows[name].notna() & days_of(rows[name]).isna()
+        if lost.any():
+            raise CliError(
+                f"column {name!r} held dates when the model was fitted, but holds "
+                f"other values now: {rows[name][lost].iloc[0]!r} (write YYYY-MM-DD)"
+            )
     return rows
 
 
-def _number_columns(model: Any) -> list[str]:
-    """Return the columns that a model of ``tune`` takes as numbers."""
+def _columns_of(model: Any, use: str) -> list[str]:
+    """Return the columns that a model of ``tune`` takes as numbers, or the like."""
     steps = getattr(model, "named_steps", {})
     prepare = steps.get("prepare")
     for name, _, columns in getattr(prepare, "transformers_", []):
-        if name == "numbers":
+        if name == use:
             return list(columns)
     return []
+
+
+def _known_texts(model: Any) -> dict[str, set[str]]:
+    """Return the columns that a model of ``tune`` takes as text, and what it knows."""
+    names = _columns_of(model, "texts")
+    if not names:
+        return {}
+    prepare = model.named_steps["prepare"]
+    encoder = prepare.named_transformers_["texts"][-1]
+    return {
+        name: set(known) for name, known in zip(names, encoder.categories_, strict=True)
+    }
 
 
 def _predict(pandas: Any, model: Any, rows: Any, proba: bool) -> Any:

@@ -40,7 +40,7 @@ def import_pandas(command: str) -> Any:
     return pandas
 
 
-def read_table(path: str, command: str) -> Any:
+def read_table(path: str, command: str, texts: Sequence[str] = ()) -> Any:
     """Read a table.
 
     Parameters
@@ -50,6 +50,9 @@ def read_table(path: str, command: str) -> Any:
         (known by its suffix or its first bytes).
     command : str
         The command that needs the table.
+    texts : sequence of str
+        Columns that a CSV file's text is kept of. pandas would take "01" for 1, if
+        all other rows have numbers as well.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def read_table(path: str, command: str) -> Any:
     else:
         if found.suffix.lower() not in COMPRESSED and b"\0" in start:
             raise CliError(f"{path} is neither text (UTF-8) nor a Parquet file")
-        frame = _read_csv(pandas, found)
+        frame = _read_csv(pandas, found, texts)
     frame.columns = [str(name).strip() for name in frame.columns]
     twice = frame.columns[frame.columns.duplicated()]  # in a Parquet file
     if len(twice):
@@ -89,7 +92,7 @@ def _read_parquet(pandas: Any, path: Path) -> Any:
         ) from None
 
 
-def _read_csv(pandas: Any, path: Path) -> Any:
+def _read_csv(pandas: Any, path: Path, texts: Sequence[str]) -> Any:
     """Read a CSV file, with the separator that its header suggests."""
     try:
         with warnings.catch_warnings():
@@ -104,6 +107,12 @@ def _read_csv(pandas: Any, path: Path) -> Any:
                 other = _read_separated(pandas, path, sep=separator, decimal=",")
                 if _count_numeric(other) > _count_numeric(frame):
                     frame = other
+            names = [str(name).strip() for name in frame.columns]
+            kept = [place for place, name in enumerate(names) if name in set(texts)]
+            if kept:
+                spelled = _read_separated(pandas, path, sep=separator, dtype=str)
+                for place in kept:
+                    frame[frame.columns[place]] = spelled.iloc[:, place]
             return frame
     except CliError:
         raise

@@ -71,7 +71,7 @@ def run_tune(options: argparse.Namespace) -> None:
     print_pair(f"best CV {metric} (mean)", f"{search.best_score_:.4f}")
     _print_scores(problem.task, search.best_estimator_, parts)
     save_model(search.best_estimator_, model_path)
-    _print_saved(options, model_path)
+    _print_saved(model_path, _easily_mistaken(parts[0][plan.texts]))
 
 
 def _read_problem(options: argparse.Namespace) -> Problem:
@@ -215,13 +215,29 @@ def _score_quantities(model: Any, X: Any, y: np.ndarray) -> dict[str, str]:
     }
 
 
-def _print_saved(options: argparse.Namespace, path: Path) -> None:
+def _easily_mistaken(texts: Any) -> list[str]:
+    """Return columns of text whose values pandas reads otherwise if alone: "01"."""
+    import pandas
+
+    return [
+        name
+        for name in texts.columns
+        if pandas.api.types.infer_dtype(texts[name], skipna=True) == "string"
+        and (
+            pandas.to_numeric(texts[name], errors="coerce").notna().any()
+            or texts[name].str.lower().isin(("true", "false")).any()
+        )
+    ]
+
+
+def _print_saved(path: Path, texts: list[str]) -> None:
     """Say where the model is and how to use it."""
     print_pair("model saved", path)
     print("It was fitted on the rows to learn from; it has not seen the held-out rows.")
     print("In Python:")
     print("  import joblib, pandas")
-    print(f'  joblib.load({str(path)!r}).predict(pandas.read_csv("new.csv"))')
+    words = f", dtype={dict.fromkeys(texts, 'str')}" if texts else ""
+    print(f'  joblib.load({str(path)!r}).predict(pandas.read_csv("new.csv"{words}))')
     print("In a shell:")
     print(
         f"  python -m fastnn predict {shlex.quote(str(path))} new.csv > predictions.csv"
