@@ -50,8 +50,9 @@ class Activation:
         The activation of the library whose initial weights it gets, where they depend
         on the activation (`weight_init`): "relu" for a rectifier.
     check : bool, default=True
-        Compare `derivative` with central differences of `function` between -6 and 6.
-        False for one that is meant to be another, such as a straight-through one.
+        Compare `derivative` with central differences of `function` between -6 and 6,
+        and both with what Python makes of them there. False for a derivative that is
+        meant to be another, such as a straight-through one.
 
     Raises
     ------
@@ -67,7 +68,9 @@ class Activation:
     Notes
     -----
     A NaN stays one, and the functions are not called with it. What they do is yours to
-    answer for: a loop that does not end cannot be interrupted.
+    answer for: a loop that does not end cannot be interrupted. Integers have 64 bits:
+    beyond, and in shifts and powers with negative exponents, compiled code gives other
+    numbers than Python, so write floats (``2.0 ** k``).
 
     Examples
     --------
@@ -160,10 +163,12 @@ class Activation:
             _check_finite(what, np.zeros(1), numbers)
 
     def _check_numbers(self):
-        """Raise unless both are finite, and one is the derivative of the other."""
+        """Raise unless both are finite, what Python makes of them, and f' is right."""
         value, slope = self._evaluate(_Z)
-        for what, numbers in zip(_WHAT, (value, slope), strict=True):
+        compiled = zip(_WHAT, self._given, (value, slope), strict=True)
+        for what, given, numbers in compiled:
             _check_finite(what, _Z, numbers)
+            _check_meaning(what, Frozen(given).function, numbers)
         far, near = (
             self._evaluate(_Z + h)[0] - self._evaluate(_Z - h)[0]
             for h in (2 * _STEP, _STEP)
@@ -268,6 +273,26 @@ def _check_names(name, init_like):
             f"init_like must be one of {sorted(variants.ACTIVATIONS)}; got "
             f"{init_like!r}."
         )
+
+
+def _check_meaning(what, function, numbers):
+    """Raise if compiled code and Python differ.
+
+    Python may raise where compiled code does not, as for each function that calls
+    others of the user's: those are compiled already.
+    """
+    for z, number in zip(_Z.tolist(), numbers.tolist(), strict=True):
+        try:
+            with np.errstate(all="ignore"):
+                expected = float(function(z))
+        except Exception:
+            continue
+        if abs(number - expected) > 1e-6 * max(1.0, abs(expected)):
+            raise ValueError(
+                f"{what} must mean in compiled code what it means in Python: at "
+                f"z = {z:.3f} it gives {number:.6g}, and {expected:.6g} there. "
+                "Integers have 64 bits in compiled code; write floats (2.0 ** k)."
+            )
 
 
 def _check_finite(what, z, numbers):

@@ -397,6 +397,12 @@ def jumps(z):
         ((lambda z: z * LIST[0], swish), ValueError, "'LIST' must be a number, an arr"),
         ((lambda z: z * sys.maxsize, swish), ValueError, "'sys' must be a number"),
         ((lambda z: with_default(z), swish), ValueError, "must have no default values"),
+        ((lambda z: z + 2 ** -int(z), swish), ValueError, "mean in compiled code what"),
+        (
+            (swish, lambda z: z + (1 << int(z + 70))),
+            ValueError,
+            "derivative must mean in",
+        ),
         ((lambda z: np.where(z > 0, z, 0), swish), ValueError, "np.where makes arrays"),
         ((lambda z: z * TABLE.flat[int(z)], swish), ValueError, "not use 'flat'"),
         ((lambda z: z * getattr(TABLE, _FLAT)[9], swish), ValueError, "use 'getattr'"),

@@ -3,15 +3,18 @@
 import operator
 
 import numpy as np
+from scipy import sparse
 
 
 def points_of(X):
     """Return X as an array, and the names of its two features; or raise."""
+    if sparse.issparse(X):
+        raise ValueError("X must be dense to be drawn; give X.toarray().")
     names = [str(name) for name in getattr(X, "columns", ())]
     try:
         points = np.asarray(X, dtype=float)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"X must have numbers: {error}.") from error
+        raise ValueError(f"X must have numbers: {error}") from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(
             f"X must have two features; got shape {points.shape}. Choose two columns, "

@@ -153,7 +153,8 @@ class DecisionBoundaryAnimation:
         Raises
         ------
         ValueError
-            If X has not two features, y has several columns, or training diverges.
+            If X has not two features, y has several columns, the network predicts
+            several quantiles, or training diverges.
         """
         stochastic_network(estimator, "DecisionBoundaryAnimation")
         check_epochs(n_epochs)
@@ -163,6 +164,10 @@ class DecisionBoundaryAnimation:
             raise ValueError(f"y must have one column; got shape {y.shape}.")
         whole = clone(estimator)
         network, inner, _ = fresh(whole, X, y)
+        if network._loss_name() == "quantile" and np.size(network.quantile) > 1:
+            raise ValueError(
+                "A boundary shows one value for each point; choose one quantile."
+            )
         tracing = Tracing(network, inner, y, n_epochs)
         wanted = frames_of(epochs, tracing.n_epochs)
         whole = _with_network(whole, X, y, network)
@@ -365,11 +370,11 @@ class DecisionBoundaryAnimation:
 
 
 def _two(colors):
-    """Return a colour map from one class over white to the other."""
+    """Return a colour map from one class over white to the other, if there is one."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list(
-        "two_classes", [colors[0], "white", colors[1]]
+        "two_classes", [colors[0], "white", colors[-1]]
     )
 
 

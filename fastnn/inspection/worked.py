@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array
 
 from .. import prediction
@@ -86,7 +87,7 @@ class Backward:
 
 def check_row(estimator, X_row, dtype):
     """Return a row as an array of shape (1, n_features), or raise."""
-    X = np.asarray(X_row)
+    X = np.asarray(X_row.toarray() if sparse.issparse(X_row) else X_row)
     X = X.reshape(1, -1) if X.ndim == 1 else X
     X = check_array(X, dtype=dtype, order="C", input_name="X_row")
     expected = (1, estimator.n_features_in_)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from helpers import assert_same_bits, ignore_convergence, make_data
 from picture_tools import assert_inside
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import NotFittedError
@@ -362,6 +363,17 @@ def test_training_that_stops_has_a_last_frame():
     assert display.epochs.tolist() == [0, clone(net).fit(X, y).n_iter_]
 
 
+def test_a_single_class_has_one_colour():
+    net = MLPClassifier((3,), max_iter=3, random_state=0)
+    X = np.random.default_rng(0).random((9, 2))
+    display = DecisionBoundaryAnimation.from_estimator(
+        net, X, np.full(9, "only"), epochs=[0, 3], grid_resolution=5
+    )
+    for ax in display.axes_.flat[:2]:
+        colors = ax.collections[0].to_rgba(ax.collections[0].get_array())
+        assert np.unique(colors.reshape(-1, 4), axis=0).shape == (1, 4)
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -370,6 +382,9 @@ def test_training_that_stops_has_a_last_frame():
         ({"epochs": [0, 99]}, "epochs"),
         ({"epochs": 1}, "epochs"),
         ({"net": MLPClassifier(solver="lbfgs")}, "lbfgs"),
+        ({"X": sparse.csr_array(np.eye(5, 2))}, "toarray"),
+        ({"X": [["a", "b"]] * 5}, "must have numbers"),
+        ({"net": MLPRegressor(loss="quantile", quantile=[0.1, 0.9])}, "one quantile"),
     ],
 )
 def test_boundaries_that_cannot_be(change, word):
