@@ -102,7 +102,8 @@ class MLPEstimator(BaseMLP):
         or of the step and the gradient ("lion", for which 0.9 and 0.99 are usual).
 
     epsilon : float, default=1e-8
-        Added to the root in the denominator of the solvers that have one.
+        Added to the root in the denominator of the solvers that have one; in "adam"
+        before the bias of the root is corrected, as in scikit-learn, else after.
 
     n_iter_no_change : int, default=10
         Epochs without improvement after which training stops.
@@ -131,7 +132,7 @@ class MLPEstimator(BaseMLP):
 
     class_weight : dict, "balanced", list of dict or None, default=None
         Weights of the classes, multiplied with `sample_weight`; a list has one dict
-        per label.
+        per label. "balanced" counts samples, whatever their weights.
 
     label_smoothing : float, default=0.0
         Labels of 1 become 1 - label_smoothing, the k - 1 others share the rest.
@@ -144,7 +145,8 @@ class MLPEstimator(BaseMLP):
         before each step. None is 0.01 for "adamw", else 0.
 
     max_norm : float or None, default=None
-        Upper bound on the norm of the weights that lead to a unit.
+        Upper bound on the norm of the weights that lead to a unit; those of a short
+        cut's projection are bounded by themselves.
 
     dropout : float or list of float, default=0.0
         Share of units dropped in training [6]_: of the hidden layers; a list has

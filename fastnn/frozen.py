@@ -165,7 +165,8 @@ def _freeze(value, name, callers):
     if isinstance(value, BuiltinFunctionType | type) or _is_numpys(value):
         module = getattr(value, "__module__", "")
         if module in ("builtins", "math") or _is_numpys(value):
-            if _is_numpys(value) and value.__name__ not in ATTRIBUTES:
+            unknown = _is_numpys(value) and value.__name__ not in ATTRIBUTES
+            if unknown or value.__name__ in FORBIDDEN_BUILTINS:
                 _refuse_name(name, value.__name__)
             return value, ("known", module, getattr(value, "__name__", repr(value)))
     key = _key_of_constant(value)

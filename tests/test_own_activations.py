@@ -349,7 +349,7 @@ def test_nothing_of_it_can_be_assigned():
 
 
 LIST = [1.0]
-_FLAT = "flat"
+_FLAT, _GET = "flat", getattr
 _TAKE = "not use 'take_along_axis', which is not known to keep to the memory"
 
 
@@ -406,6 +406,7 @@ def jumps(z):
         ((lambda z: np.where(z > 0, z, 0), swish), ValueError, "np.where makes arrays"),
         ((lambda z: z * TABLE.flat[int(z)], swish), ValueError, "not use 'flat'"),
         ((lambda z: z * getattr(TABLE, _FLAT)[9], swish), ValueError, "use 'getattr'"),
+        ((lambda z: z * _GET(TABLE, _FLAT)[9], swish), ValueError, "use 'getattr'"),
         ((lambda z: z * take_along_axis(TABLE, TABLE, 0)[9], swish), ValueError, _TAKE),
         ((lambda z: np.take_along_axis(TABLE, TABLE, 0)[9], swish), ValueError, _TAKE),
         ((lambda z: np.random.default_rng() * z, swish), ValueError, "'default_rng'"),

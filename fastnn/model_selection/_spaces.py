@@ -1,5 +1,7 @@
 """Search spaces that suit an estimator and its data."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.stats import loguniform
 from sklearn.base import is_classifier
@@ -108,13 +110,15 @@ def suggest(trial, space):
     >>> study.best_value > 0.8
     True
     """
+    if not isinstance(space, Mapping):
+        raise TypeError(f"space must be a dict; got {space!r}.")
     return {name: _choose(trial, name, values) for name, values in space.items()}
 
 
 def _choose(trial, name, values):
     """Return one parameter's value."""
     if not hasattr(values, "rvs"):
-        if isinstance(values, str) or not np.iterable(values):
+        if isinstance(values, str | Mapping) or not np.iterable(values):
             raise TypeError(
                 f"{name} needs a list of values or a distribution; got {values!r}."
             )
@@ -126,6 +130,8 @@ def _choose(trial, name, values):
     kind = getattr(getattr(values, "dist", None), "name", None)
     if kind in ("loguniform", "reciprocal", "uniform", "randint"):
         low, high = values.support()
+        if not low <= high:
+            raise ValueError(f"{name} has a distribution without values.")
         if kind == "randint":
             return trial.suggest_int(name, int(low), int(high))
         log = kind != "uniform"

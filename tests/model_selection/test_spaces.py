@@ -108,6 +108,11 @@ def test_a_trial_chooses():
     assert clone(classifier()).set_params(**chosen).momentum == 0.9
     with pytest.raises(ValueError, match="alpha has a distribution"):
         suggest(trial, {"alpha": norm(0, 1)})
+    with pytest.raises(ValueError, match="batch_size has a distribution without"):
+        suggest(trial, {"batch_size": randint(3, 3)})
+    for wrong in ([{"alpha": [1.0]}], {"alpha": {"low": 1.0}}):
+        with pytest.raises(TypeError, match="must be a dict|needs a list"):
+            suggest(trial, wrong)
 
 
 def test_optuna_itself():
