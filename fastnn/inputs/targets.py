@@ -96,8 +96,8 @@ def check_labels(estimator, y, incremental):
     A part of them is enough for `partial_fit`; scikit-learn asks for all of them
     under `warm_start` even there.
     """
+    classes = _distinct(y)
     if estimator.warm_start and not (incremental and estimator._continues):
-        classes = _distinct(y)
         if set(classes) != set(estimator.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same "
@@ -106,13 +106,13 @@ def check_labels(estimator, y, incremental):
             )
         _check_form(estimator, y)
     else:
-        check_known(estimator, y)
+        check_known(estimator, y, classes=classes)
 
 
-def check_known(estimator, y, name="y"):
-    """Raise if y has a label that the estimator does not know."""
+def check_known(estimator, y, name="y", classes=None):
+    """Raise if y, or its labels if they were found before, has an unknown one."""
     _check_form(estimator, y, name)
-    classes = _distinct(y)
+    classes = _distinct(y) if classes is None else classes
     if len(np.setdiff1d(classes, estimator.classes_, assume_unique=True)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. "

@@ -111,7 +111,7 @@ def test_a_trial_chooses():
     with pytest.raises(ValueError, match="batch_size has a distribution without"):
         suggest(trial, {"batch_size": randint(3, 3)})
     for wrong in ([{"alpha": [1.0]}], {"alpha": {"low": 1.0}}):
-        with pytest.raises(TypeError, match="must be a dict|needs a list"):
+        with pytest.raises(TypeError, match=r"must be a dict|needs a list"):
             suggest(trial, wrong)
 
 

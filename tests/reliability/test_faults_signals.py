@@ -64,7 +64,12 @@ receive, send = os.pipe()
 children = []
 
 def fork(number, frame):
-    children.append(os.fork())
+    while frame is not None and frame.f_code.co_name != "shielded":
+        frame = frame.f_back
+    if frame is None:  # not within an epoch: a child could go on
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        children.append(os.fork())
 
 signal.signal(signal.SIGALRM, fork)
 signal.setitimer(signal.ITIMER_REAL, 0.2)
