@@ -34,6 +34,7 @@ ODD = {
     "too large": 10**400,
     "too large for float32": 1e50 * ONES,
     "a sum that is too large": 1e38 * ONES * 1e270,
+    "a sum that is too large for float32": 1e38 * ONES,
     "nothing": 0.0,
     "nothing in float32": 1e-50 * ONES,
 }

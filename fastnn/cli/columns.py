@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from fastnn.cli.convert import to_days, to_floats, to_text
+from fastnn.cli.convert import days_of, to_days, to_floats, to_text
 from fastnn.cli.errors import CliError
 
 # Bounds the width of the one-hot columns that one text column becomes.
@@ -88,7 +88,8 @@ def _find_use(column: Any) -> str:
     if kind in ("datetime64", "datetime", "date", "timedelta64", "timedelta"):
         return "dates"
     if kind == "string":
-        return "dates" if column.str.fullmatch(ISO_DATE).all() else "texts"
+        reads_as_date = column.str.fullmatch(ISO_DATE).all()
+        return "dates" if reads_as_date and days_of(column).notna().all() else "texts"
     # Text and numbers in one column, but no lists, records or bytes.
     if all(isinstance(value, str | np.bool_ | numbers.Number) for value in column):
         return "texts"

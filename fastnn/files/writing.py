@@ -30,7 +30,8 @@ def write_whole(path, parts):
     path = os.fsdecode(path)
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    if not os.path.basename(path):  # what `realpath` makes of it is no folder's name
+    # What `realpath` makes of a folder's name is none.
+    if os.path.basename(path) in ("", os.curdir, os.pardir):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     target = os.path.realpath(path)
     mode = _mode_of(target)

@@ -248,7 +248,7 @@ def check_weight(sample_weight, y, dtype):
 def _check_sum(weight, name):
     """Raise if weights or their sum are not finite, whatever is assumed of X."""
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.sum(weight, dtype=np.float64)
+        total = weight.dtype.type(np.sum(weight, dtype=np.float64))
     if not np.isfinite(total):
         raise ValueError(
             f"{name} must be finite, and so must the sum over all samples; got "

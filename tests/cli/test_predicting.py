@@ -82,6 +82,7 @@ def spelled(tmp_path_factory):
             "flag": rng.choice(["TRUE", "FALSE"], 160),
             "mark": rng.choice(["TRUE", "FALSE", "unknown"], 160),
             "day": rng.choice(["2020-01-01", "2021-06-30"], 160),
+            "no day": rng.choice(["2020-13-01", "2021-06-30"], 160),
         }
     )
     good = rows["code"].isin(["01234", "1.50"]) ^ (rows["mark"] == "TRUE")

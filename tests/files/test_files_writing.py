@@ -130,6 +130,8 @@ def test_places_where_no_file_can_be(plain, tmp_path):
         fastnn.load(tmp_path)
     with pytest.raises(IsADirectoryError, match="models/"):
         plain.save(f"{tmp_path}/models/")
+    with pytest.raises(IsADirectoryError):
+        plain.save(f"{tmp_path}/pipe/.")
     with pytest.raises(FileNotFoundError, match="No such file"):
         plain.save("")
     missing = tmp_path / "no folder" / "model"
